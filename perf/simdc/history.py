@@ -1,0 +1,51 @@
+"""The messages of one chat, ascending by id: the contract of every kind of history."""
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+#: Stands in stored message bytes for every file reference (24 bytes); a page is patched with the account's own.
+FILE_REFERENCE_PLACEHOLDER = b"SIMDC-FILE-REFERENCE-000"
+#: Stands in stored message bytes for every photo's and document's access hash; patched likewise.
+MEDIA_HASH_PLACEHOLDER = 0x5AC3_E55A_5AC3_E55A
+
+
+class History(ABC):
+    """Visible messages of a chat. Ids are positive and only grow; an id never comes back after a deletion."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Number of messages a page can contain (messageEmpty ones included, deleted ones not)."""
+
+    @abstractmethod
+    def top_id(self) -> int:
+        """The newest id, 0 for an empty chat."""
+
+    @abstractmethod
+    def rank(self, message_id: int) -> int:
+        """How many messages have an id below this one."""
+
+    @abstractmethod
+    def ids(self, start: int, stop: int) -> Sequence[int]:
+        """The ids of ranks start (inclusive) to stop (exclusive), ascending."""
+
+    @abstractmethod
+    def rank_of_date(self, date: int) -> int:
+        """How many messages are older than this Unix time."""
+
+    @abstractmethod
+    def message(self, message_id: int) -> bytes:
+        """The boxed TL bytes (Message, MessageService or MessageEmpty), placeholders in; KeyError if there is none."""
+
+    @abstractmethod
+    def object(self, message_id: int) -> Any:
+        """The same as a Telethon object, for filters and for the ground truth."""
+
+    @abstractmethod
+    def peers(self, ids: Iterable[int]) -> set[int]:
+        """Marked ids of every user and chat that these messages name and that must come along in a page."""
+
+    def withheld(self, message_id: int) -> bool:
+        """True for a message that the server takes out of its pages after cutting the window (short pages)."""
+        return False
