@@ -77,7 +77,8 @@ class World:
 
     def history(self, account: Account, marked_id: int) -> History | None:
         """The history that this account sees under this marked id."""
-        return account.histories.get(marked_id) or self.histories.get(marked_id)
+        own = account.histories.get(marked_id)
+        return self.histories.get(marked_id) if own is None else own
 
     def account_by_phone(self, phone: str) -> Account | None:
         """The account with this phone number, with or without a plus sign."""
