@@ -1,0 +1,98 @@
+"""Every failure a person can meet, in one tree under TgbulkError, and every exit code.
+
+    TgbulkError                    internal error
+      UsageError                   wrong or missing input
+      PartialError                 some of the work failed, the rest is done
+      NothingError                 none of the work could be done
+      LockedError                  somebody else holds a lock
+      StorageError                 a folder or file that cannot be used
+        NewerFormatError           written by a newer version
+      NetworkError                 the other side cannot be reached or does not answer
+      InterruptedRunError          stopped on request, can be resumed
+
+The docstring of a class is its message: `{0}`, `{1}` ... are the arguments it is raised with.
+"""
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the command returns; docs/exit-codes.md explains each to users."""
+
+    COMPLETE = 0
+    INTERNAL = 1
+    USAGE = 2  # click's own number for wrong options
+    PARTIAL = 3
+    NOTHING = 4
+    AUTH = 5
+    LOCKED = 6
+    NETWORK = 7
+    STORAGE = 8
+    DELAYED = 9
+    PARKED = 10
+    INTERRUPTED = 11
+
+
+class TgbulkError(Exception):
+    """{0}"""
+
+    exit_code: ExitCode = ExitCode.INTERNAL
+    #: What to do next: one line, formatted like the message; empty when there is nothing to advise.
+    advice: str = ""
+
+    def __str__(self) -> str:
+        return (self.__doc__ or "").format(*self.args)
+
+    @property
+    def hint(self) -> str:
+        return self.advice.format(*self.args)
+
+
+class UsageError(TgbulkError):
+    """{0}"""
+
+    exit_code = ExitCode.USAGE
+
+
+class PartialError(TgbulkError):
+    """{0} of {1} failed"""
+
+    exit_code = ExitCode.PARTIAL
+    advice = "The rest is complete; run the same command again to try the failed ones."
+
+
+class NothingError(TgbulkError):
+    """nothing was exported: {0}"""
+
+    exit_code = ExitCode.NOTHING
+
+
+class LockedError(TgbulkError):
+    """{0} is in use by {1}"""
+
+    exit_code = ExitCode.LOCKED
+    advice = "Wait until it ends, or stop it."
+
+
+class StorageError(TgbulkError):
+    """{0}: {1}"""
+
+    exit_code = ExitCode.STORAGE
+
+
+class NewerFormatError(StorageError):
+    """{0} has format {1}; this version reads up to format {2}"""
+
+    advice = "Upgrade tgbulk."
+
+
+class NetworkError(TgbulkError):
+    """{0}: {1}"""
+
+    exit_code = ExitCode.NETWORK
+
+
+class InterruptedRunError(TgbulkError):
+    """interrupted"""
+
+    exit_code = ExitCode.INTERRUPTED
+    advice = "Run the same command again to go on."
