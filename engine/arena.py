@@ -1,0 +1,97 @@
+"""An arena: shared memory cut into equal slots, without a name, a lock or a header.
+
+It lives in a memfd (an unlinked temporary file where the kernel has none), so nothing is left behind however its
+processes die. Its pages are allocated at once: a full memory shows as an error here, not as a SIGBUS later. Who may touch
+which slot is the ring's business (engine/ring.py).
+"""
+import errno
+import fcntl
+import mmap
+import os
+import tempfile
+
+_SEALS = fcntl.F_ADD_SEALS if hasattr(fcntl, "F_ADD_SEALS") else None
+
+
+def anonymous_file(name: str, size: int) -> int:
+    """A descriptor of `size` bytes of shared memory that no path leads to. OSError when there is no room for it."""
+    try:
+        descriptor = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.EPERM, errno.EACCES):
+            raise
+        with tempfile.TemporaryFile(prefix=name) as file:
+            descriptor = os.dup(file.fileno())
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    except OSError:
+        os.close(descriptor)
+        raise
+    _seal(descriptor)
+    return descriptor
+
+
+def _seal(descriptor: int) -> None:
+    """Forbid shrinking, which would turn another process's read into a SIGBUS. A temporary file has no seals."""
+    if _SEALS is not None:
+        try:
+            fcntl.fcntl(descriptor, _SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+
+
+class Arena:
+    """`slots` slots of `slot_size` bytes each."""
+
+    __slots__ = ("_descriptor", "_map", "slot_size", "slots")
+
+    def __init__(self, descriptor: int, slots: int, slot_size: int) -> None:
+        self._descriptor = descriptor
+        self.slots = slots
+        self.slot_size = slot_size
+        self._map = mmap.mmap(descriptor, slots * slot_size)
+
+    @classmethod
+    def create(cls, name: str, slots: int, slot_size: int) -> "Arena":
+        return cls(anonymous_file(name, slots * slot_size), slots, slot_size)
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def write(self, slot: int, data: bytes | memoryview, offset: int = 0) -> None:
+        """Copy data into a slot; ValueError when it does not fit."""
+        if offset + len(data) > self.slot_size:
+            raise ValueError(f"{offset + len(data)} bytes do not fit a slot of {self.slot_size}")
+        start = slot * self.slot_size + offset
+        self._map[start : start + len(data)] = data
+
+    def read(self, slot: int, length: int, offset: int = 0) -> bytes:
+        """A copy of `length` bytes of a slot."""
+        start = slot * self.slot_size + offset
+        return self._map[start : start + length]
+
+    def close(self) -> None:
+        self._map.close()
+        os.close(self._descriptor)
+
+
+def parcel(data: bytes) -> int:
+    """A payload too large for a slot, in shared memory of its own; the descriptor is the caller's to close."""
+    descriptor = anonymous_file("tgbulk-parcel", max(1, len(data)))
+    try:
+        written = 0
+        while written < len(data):
+            written += os.pwrite(descriptor, data[written:], written)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def open_parcel(descriptor: int, length: int) -> bytes:
+    """The payload of a parcel; leaves the descriptor open."""
+    data = os.pread(descriptor, length, 0)
+    if len(data) != length:
+        raise ValueError(f"a parcel of {length} bytes has only {len(data)}")
+    return data

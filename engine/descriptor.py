@@ -1,0 +1,54 @@
+"""Objects that own a descriptor, on their way into a new process: the descriptor rides beside the pickle."""
+import io
+import pickle
+from typing import Any
+
+from engine.arena import Arena
+from engine.channel import Channel
+from engine.lock import Lock
+
+
+class _Pickler(pickle.Pickler):
+    def __init__(self, file: io.BytesIO) -> None:
+        super().__init__(file)
+        self.descriptors: list[int] = []
+
+    def persistent_id(self, obj: object) -> tuple[Any, ...] | None:
+        if not isinstance(obj, Arena | Channel | Lock):
+            return None
+        self.descriptors.append(obj.fileno())
+        place = len(self.descriptors) - 1
+        if isinstance(obj, Arena):
+            return ("arena", place, obj.slots, obj.slot_size)
+        if isinstance(obj, Channel):
+            return ("channel", place, obj.limit)
+        return ("lock", place)
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO, descriptors: list[int]) -> None:
+        super().__init__(file)
+        self._descriptors = descriptors
+
+    def persistent_load(self, key: tuple[Any, ...]) -> object:
+        kind, place, *rest = key
+        descriptor = self._descriptors[place]
+        if kind == "arena":
+            return Arena(descriptor, *rest)
+        if kind == "channel":
+            return Channel.from_descriptor(descriptor, *rest)
+        return descriptor  # held until the process ends, which is all that a lock needs
+
+
+def dump(arguments: tuple[Any, ...]) -> tuple[bytes, list[int]]:
+    """(pickle, descriptors) of a child's arguments; the descriptors stay the caller's."""
+    file = io.BytesIO()
+    pickler = _Pickler(file)
+    pickler.dump(arguments)
+    return file.getvalue(), pickler.descriptors
+
+
+def load(data: bytes, descriptors: list[int]) -> tuple[Any, ...]:
+    """The arguments; only ever fed with what dump() made in the supervisor, over a private socket."""
+    arguments: tuple[Any, ...] = _Unpickler(io.BytesIO(data), descriptors).load()
+    return arguments

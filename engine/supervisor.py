@@ -1,0 +1,207 @@
+"""The supervisor: starts the processes of a run, hears what they say and when they die, turns signals into events.
+
+It decides nothing: `events()` yields what happened, in order, and the run (scripts/) acts on it.
+"""
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import msgpack
+
+from engine.arena import parcel
+from engine.channel import Channel, ChannelClosed, control_pair
+from engine.descriptor import dump
+from engine.error import TgbulkError
+
+#: Seconds between two ticks.
+TICK = 0.2
+#: Seconds that the fork server has to import its modules.
+START_LIMIT = 60.0
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(slots=True)
+class Child:
+    """One process of the run."""
+
+    number: int
+    name: str
+    control: Channel
+    pid: int = 0
+    #: exit code, or minus the signal; None while it lives
+    status: int | None = None
+
+
+@dataclass(slots=True)
+class Told:
+    """A child sent a frame."""
+
+    child: Child
+    frame: Any
+
+
+@dataclass(slots=True)
+class Died:
+    """A child ended; all that it had sent came before."""
+
+    child: Child
+
+
+@dataclass(slots=True)
+class Signalled:
+    """The command got a signal."""
+
+    number: int
+
+
+@dataclass(slots=True)
+class Tick:
+    """TICK seconds or more went by."""
+
+
+Event = Told | Died | Signalled | Tick
+
+
+class Supervisor:
+    """Use as a context manager: leaving it ends every child that is still there."""
+
+    def __init__(self, preload: list[str]) -> None:
+        """preload: modules that the fork server imports once for all children."""
+        self._preload = preload
+        self._children: dict[int, Child] = {}
+        self._selector = selectors.DefaultSelector()
+        self._handlers: dict[int, Any] = {}
+        self._next_tick = time.monotonic() + TICK
+
+    def __enter__(self) -> "Supervisor":
+        # Blocked while the fork server starts: it and its children inherit no half-made state.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        try:
+            self._server, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with theirs:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "engine.forkserver", str(theirs.fileno()), *self._preload],
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                )
+            self._server.settimeout(START_LIMIT)
+            self._wake, self._waker = os.pipe()
+            os.set_blocking(self._wake, False)
+            os.set_blocking(self._waker, False)
+            self._old_wakeup = signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
+            for number in _SIGNALS:
+                self._handlers[number] = signal.signal(number, lambda *_: None)
+            self._selector.register(self._server, selectors.EVENT_READ, None)
+            self._selector.register(self._wake, selectors.EVENT_READ, None)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for child in self._children.values():
+            child.control.close()
+        # End of file: the fork server gives children their grace, kills the rest, and leaves.
+        self._server.close()
+        self._process.wait()
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(self._old_wakeup)
+        os.close(self._wake)
+        os.close(self._waker)
+        self._selector.close()
+
+    @property
+    def children(self) -> list[Child]:
+        """The living ones."""
+        return [child for child in self._children.values() if child.status is None]
+
+    def start(self, name: str, target: str, *arguments: object) -> Child:
+        """Start `module:function` as a process with (control channel, *arguments).
+
+        Arguments are pickled; channels, arenas and locks among them travel as descriptors, and the caller closes its own.
+        """
+        ours, theirs = control_pair()
+        data, descriptors = dump((theirs, *arguments))
+        request_parcel = parcel(data)
+        child = Child(len(self._children), name, ours)
+        try:
+            socket.send_fds(
+                self._server,
+                [msgpack.packb([child.number, name, target, len(data)])],
+                [*descriptors, request_parcel],
+            )
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise TgbulkError("the fork server ended before its time") from error
+        finally:
+            os.close(request_parcel)
+            theirs.close()
+        self._children[child.number] = child
+        self._selector.register(ours, selectors.EVENT_READ, child)
+        return child
+
+    def kill(self) -> None:
+        """SIGKILL every child that still lives."""
+        for child in self.children:
+            if child.pid:
+                try:
+                    os.kill(child.pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass  # reaped by the fork server a moment ago; its report is on the way
+
+    def events(self) -> Iterator[Event]:
+        """What happens, until the caller has heard enough. TgbulkError when the fork server dies."""
+        while True:
+            for key, _ in self._selector.select(max(0.0, self._next_tick - time.monotonic())):
+                if isinstance(key.data, Child):
+                    yield from self._hear(key.data)
+                elif key.fileobj == self._wake:
+                    for number in os.read(self._wake, 64):
+                        yield Signalled(number)
+                else:
+                    yield from self._hear_server()
+            if time.monotonic() >= self._next_tick:
+                self._next_tick = time.monotonic() + TICK
+                yield Tick()
+
+    def _hear(self, child: Child) -> Iterator[Event]:
+        try:
+            frame, _ = child.control.receive()
+        except ChannelClosed:
+            self._selector.unregister(child.control)
+            return
+        yield Told(child, frame)
+
+    def _hear_server(self) -> Iterator[Event]:
+        report = self._server.recv(4096)
+        if not report:
+            raise TgbulkError("the fork server was killed")
+        what, number, value = msgpack.unpackb(report)
+        child = self._children[number]
+        if what == "born":
+            child.pid = value
+            return
+        yield from self._last_words(child)
+        child.status = value
+        yield Died(child)
+
+    def _last_words(self, child: Child) -> Iterator[Event]:
+        """What a dead child had sent before."""
+        while True:
+            try:
+                frame, _ = child.control.receive()
+            except ChannelClosed:
+                break
+            yield Told(child, frame)
+        if child.control in self._selector.get_map():
+            self._selector.unregister(child.control)
+        child.control.close()
