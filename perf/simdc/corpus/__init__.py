@@ -1,0 +1,1 @@
+"""What the simulated data centre holds: people, chats, messages of every kind and media, made from a seed."""
