@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from perf.simdc.ledger import Ledger
+
 if TYPE_CHECKING:
     from perf.simdc.world import Account, World
 
@@ -37,6 +39,8 @@ class Call:
     takeout_id: int | None = None
     #: inclusive (min_id, max_id) of invokeWithMessagesRange
     message_range: tuple[int, int] | None = None
+    #: what the data centres know beside the world; for the services of login, files and takeouts
+    ledger: Ledger = field(default_factory=Ledger)
 
     @property
     def account(self) -> Account:

@@ -1,0 +1,134 @@
+"""JSON lines over a loopback port: what tests, demo and benches ask of a running server."""
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import traceback
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from perf.simdc.fault import Fault
+from perf.simdc.flood import Limit
+from perf.simdc.server import Server
+
+Command = Callable[[Server, dict[str, Any]], Any]
+
+#: value of "do" -> command
+COMMANDS: dict[str, Command] = {}
+
+#: settings of the ledger that `set` may change
+LEDGER_SETTINGS = {"takeout_delay", "code_lifetime", "token_lifetime", "reference_lifetime"}
+FAULT_SETTINGS = {field.name for field in fields(Fault)} - {"random"}
+
+
+class ControlError(Exception):
+    """A request that makes no sense; told to whoever asked."""
+
+
+def command(do: str) -> Callable[[Command], Command]:
+    """Register a function (server, request) -> JSON value as the command of this name."""
+
+    def register(function: Command) -> Command:
+        COMMANDS[do] = function
+        return function
+
+    return register
+
+
+async def listen(server: Server, host: str, port: int) -> asyncio.Server:
+    """Answer every line `{"do": ...}` with a line `{"ok": true, "result": ...}` or `{"ok": false, "error": ...}`."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while line := await reader.readline():
+                writer.write(json.dumps(answer(server, line)).encode() + b"\n")
+                await writer.drain()
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    return await asyncio.start_server(serve, host, port)
+
+
+def answer(server: Server, line: bytes) -> dict[str, Any]:
+    """The answer to one line."""
+    try:
+        request = json.loads(line)
+        function = COMMANDS.get(request.pop("do"))
+        if function is None:
+            raise ControlError(f"unknown command, there are {', '.join(sorted(COMMANDS))}")
+        return {"ok": True, "result": function(server, request)}
+    except Exception as error:
+        if not isinstance(error, ControlError):
+            traceback.print_exc()
+        return {"ok": False, "error": f"{type(error).__name__}: {error}"}
+
+
+@command("counters")
+def counters(server: Server, request: dict[str, Any]) -> dict[str, Any]:
+    """Everything counted since the start or the last reset."""
+    return server.counter.to_dict()
+
+
+@command("reset")
+def reset(server: Server, request: dict[str, Any]) -> None:
+    """Count from zero."""
+    server.counter.reset()
+
+
+@command("set")
+def set_settings(server: Server, request: dict[str, Any]) -> None:
+    """Change faults, lifetimes (seconds), takeout delay (seconds) and `pack` (gzip)."""
+    for name, value in request.items():
+        if name in FAULT_SETTINGS:
+            setattr(server.dispatcher.fault, name, value)
+        elif name in LEDGER_SETTINGS:
+            setattr(server.ledger, name, float(value))
+            server.ledger.takeout_due.clear()
+        elif name == "pack":
+            server.dispatcher.pack = bool(value)
+        else:
+            raise ControlError(f"no setting {name}")
+
+
+@command("flood")
+def flood(server: Server, request: dict[str, Any]) -> None:
+    """Limit a method to `rate` calls a second and `burst` at once, inside takeouts if `takeout`; no rate lifts it."""
+    rate = request.get("rate")
+    limit = None if rate is None else Limit(float(rate), float(request.get("burst", 1)))
+    if limit is not None and (limit.rate <= 0 or limit.burst < 1):
+        raise ControlError("rate must be above 0 and burst at least 1")
+    server.dispatcher.flood.set(request["method"], limit, takeout=bool(request.get("takeout")))
+
+
+@command("revoke")
+def revoke(server: Server, request: dict[str, Any]) -> int:
+    """Log every auth key of an account out; how many there were."""
+    keys = server.ledger.keys_of(server.world.accounts[request["account"]])
+    for key in keys:
+        server.ledger.logged_in(key.login, None)
+    return len(keys)
+
+
+@command("drop")
+def drop(server: Server, request: dict[str, Any]) -> None:
+    """Cut every connection now."""
+    server.drop()
+
+
+@command("truth")
+def truth(server: Server, request: dict[str, Any]) -> Any:
+    """Write the ground truth to `folder`."""
+    module = importlib.import_module("perf.simdc.truth")
+    return module.write_truth(server.world, Path(request["folder"]))
+
+
+@command("mutate")
+def mutate(server: Server, request: dict[str, Any]) -> Any:
+    """Let messages arrive, change or go: see perf.simdc.mutation."""
+    module = importlib.import_module("perf.simdc.mutation")
+    return module.apply(server.world, request)
