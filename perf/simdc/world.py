@@ -74,6 +74,8 @@ class World:
     invites: dict[str, int] = field(default_factory=dict)
     #: ("photo"|"document"|"peer_photo", id, size letter or "") -> bytes
     files: dict[tuple[str, int, str], StoredFile] = field(default_factory=dict)
+    #: account index -> its View; View.of fills it
+    views: dict[int, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def history(self, account: Account, marked_id: int) -> History | None:
         """The history that this account sees under this marked id."""
