@@ -1,0 +1,135 @@
+"""Settings, gathered once at the command line: flags, then the environment, then .env in the working folder, then the
+configuration file, then defaults. docs/settings.md lists them."""
+from __future__ import annotations
+
+import functools
+import os
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import platformdirs
+from dotenv import dotenv_values
+
+from engine.error import UsageError
+from stages.fetch.access import Access
+from stages.fetch.server import Server, read_server
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+#: name in the configuration file -> name in the environment and in .env
+VARIABLES = {
+    "api_id": "TELEGRAM_API_ID",
+    "api_hash": "TELEGRAM_API_HASH",
+    "server": "TGBULK_SERVER",
+    "home": "TGBULK_HOME",
+    "account": "TGBULK_ACCOUNT",
+}
+
+
+class MissingApiError(UsageError):
+    """{0} is not set"""
+
+    advice = "Get an API id and hash at https://my.telegram.org, then set TELEGRAM_API_ID and TELEGRAM_API_HASH."
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What every command starts from."""
+
+    api_id: int | None
+    api_hash: str | None = field(repr=False)
+    #: None is Telegram itself
+    server: Server | None
+    #: the folder of the sessions' folder
+    home: Path
+    account: str
+    verbose: bool = False
+
+    @property
+    def access(self) -> Access:
+        """What it takes to talk to the server; MissingApiError without an API id and hash."""
+        if self.api_id is None:
+            raise MissingApiError(VARIABLES["api_id"])
+        if self.api_hash is None:
+            raise MissingApiError(VARIABLES["api_hash"])
+        return Access(self.api_id, self.api_hash, self.server, self.home, self.account, self.verbose)
+
+
+def read_setting(server: str | None = None, account: str | None = None, verbose: bool = False) -> Setting:
+    """The settings, with these flags above all; UsageError or ServerFileError names the first mistake."""
+    values = _read_config() | _read_variables()
+    if server is not None:
+        values["server"] = server
+    if account is not None:
+        values["account"] = account
+    chosen = read_server(Path(values["server"]).expanduser()) if values.get("server") else None
+    if chosen is not None:
+        values = {"api_id": chosen.api_id, "api_hash": chosen.api_hash} | values
+    home = values.get("home") or platformdirs.user_data_path("tgbulk", appauthor=False)
+    return Setting(
+        api_id=_read_api_id(values.get("api_id")),
+        api_hash=values.get("api_hash") or None,
+        server=chosen,
+        home=Path(home).expanduser().absolute(),
+        account=values.get("account") or "main",
+        verbose=verbose,
+    )
+
+
+def with_setting(command: Command) -> Command:
+    """Give a click command --server, --account and --verbose, and their outcome as its `setting`."""
+
+    @click.option("--server", metavar="FILE", help="Use the server that this TOML file describes, not Telegram.")
+    @click.option("--account", metavar="NAME", help='Name of the logged-in account to use ("main").')
+    @click.option("--verbose", is_flag=True, help="Show tracebacks and the log of the connection.")
+    @click.pass_context
+    @functools.wraps(command)
+    def wrapped(
+        context: click.Context, *, server: str | None, account: str | None, verbose: bool, **options: Any
+    ) -> Any:
+        root = context.find_root()
+        root.params["verbose"] = verbose = verbose or root.params.get("verbose", False)
+        return command(setting=read_setting(server, account, verbose), **options)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def _read_variables() -> dict[str, Any]:
+    """Only what is set and not empty."""
+    try:
+        file = dotenv_values(".env", interpolate=False)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f".env cannot be read: {error}") from error
+    values = {name: os.environ.get(variable) or file.get(variable) for name, variable in VARIABLES.items()}
+    return {name: value for name, value in values.items() if value}
+
+
+def _read_config() -> dict[str, Any]:
+    path = platformdirs.user_config_path("tgbulk", appauthor=False) / "config.toml"
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path}: {error}") from error
+    for name, value in values.items():
+        if name not in VARIABLES:
+            raise UsageError(f"{path}: there is no setting {name!r}; it can hold {', '.join(VARIABLES)}")
+        if not isinstance(value, str) and not (name == "api_id" and type(value) is int):
+            raise UsageError(f"{path}: {name} is not a string")
+    return values
+
+
+def _read_api_id(value: Any) -> int | None:
+    if value is None:
+        return None
+    try:
+        number = int(value)
+    except ValueError:
+        number = 0
+    if not 0 < number < 2**31:
+        raise UsageError(f"{VARIABLES['api_id']} is not a number that Telegram gives out")
+    return number
