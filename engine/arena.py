@@ -10,6 +10,8 @@ import mmap
 import os
 import tempfile
 
+from engine.durable import write_all
+
 _SEALS = fcntl.F_ADD_SEALS if hasattr(fcntl, "F_ADD_SEALS") else None
 
 
@@ -80,9 +82,7 @@ def parcel(data: bytes) -> int:
     """A payload too large for a slot, in shared memory of its own; the descriptor is the caller's to close."""
     descriptor = anonymous_file("tgbulk-parcel", max(1, len(data)))
     try:
-        written = 0
-        while written < len(data):
-            written += os.pwrite(descriptor, data[written:], written)
+        write_all(descriptor, data, 0)
     except OSError:
         os.close(descriptor)
         raise

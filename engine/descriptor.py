@@ -22,7 +22,7 @@ class _Pickler(pickle.Pickler):
             return ("arena", place, obj.slots, obj.slot_size)
         if isinstance(obj, Channel):
             return ("channel", place, obj.limit)
-        return ("lock", place)
+        return ("lock", place, obj.path, obj.what)
 
 
 class _Unpickler(pickle.Unpickler):
@@ -37,7 +37,8 @@ class _Unpickler(pickle.Unpickler):
             return Arena(descriptor, *rest)
         if kind == "channel":
             return Channel.from_descriptor(descriptor, *rest)
-        return descriptor  # held until the process ends, which is all that a lock needs
+        path, what = rest
+        return Lock.adopt(path, what, descriptor)
 
 
 def dump(arguments: tuple[Any, ...]) -> tuple[bytes, list[int]]:

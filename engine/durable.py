@@ -12,6 +12,15 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def write_all(descriptor: int, data: bytes, offset: int) -> None:
+    """Write all of data at an offset. OSError when not all of it can be written."""
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(descriptor, view, offset)
+        offset += written
+        view = view[written:]
+
+
 def write_whole(path: Path, data: bytes) -> None:
     """Replace a file by this content: a reader, or a crash, sees the old one or the new one."""
     part = path.with_name(path.name + ".part")

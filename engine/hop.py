@@ -35,6 +35,7 @@ class Block:
     kind: int
     receipt: int
     body: int
+    mark: int
     parcel: bool = False
 
 

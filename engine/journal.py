@@ -12,7 +12,7 @@ from zlib import crc32
 
 import msgpack
 
-from engine.durable import sync_folder
+from engine.durable import sync_folder, write_all
 from engine.error import StorageError
 
 _HEADER = struct.Struct("<III")
@@ -32,9 +32,8 @@ class Journal:
         created = not path.exists()
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            self.records, end = _scan(path, os.pread(self._descriptor, os.fstat(self._descriptor).st_size, 0))
-            os.ftruncate(self._descriptor, end)
-            os.lseek(self._descriptor, end, os.SEEK_SET)
+            self.records, self._end = _scan(path, os.pread(self._descriptor, os.fstat(self._descriptor).st_size, 0))
+            os.ftruncate(self._descriptor, self._end)
             if created:
                 sync_folder(path.parent)
         except BaseException:
@@ -42,13 +41,17 @@ class Journal:
             raise
 
     def append(self, record: Any) -> None:
-        """Add one record and make it durable before returning."""
+        """Add one record and make it durable before returning. After an OSError the file is as it was."""
         payload = msgpack.packb(record)
         length = struct.pack("<I", len(payload))
         data = length + struct.pack("<II", crc32(length), crc32(payload)) + payload
-        while data:
-            data = data[os.write(self._descriptor, data) :]
-        os.fdatasync(self._descriptor)
+        try:
+            write_all(self._descriptor, data, self._end)
+            os.fdatasync(self._descriptor)
+        except OSError:
+            os.ftruncate(self._descriptor, self._end)
+            raise
+        self._end += len(data)
 
     def close(self) -> None:
         os.close(self._descriptor)

@@ -1,0 +1,119 @@
+"""What the stages tell the supervisor, for people and for programs."""
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from engine.channel import Channel, ChannelClosed
+from engine.error import ExitCode, TgbulkError
+from engine.frame import frame
+
+
+@frame
+@dataclass(slots=True)
+class ChatStarted:
+    """A chat was found and its export begins or goes on. `total`: the server's count of messages, -1 unknown."""
+
+    stream: int
+    marked_id: int
+    title: str
+    total: int
+
+
+@frame
+@dataclass(slots=True)
+class ChatProgress:
+    """So many messages of this chat are durable on disk."""
+
+    stream: int
+    messages: int
+
+
+@frame
+@dataclass(slots=True)
+class ChatEnded:
+    """A chat is complete and durable. `new`: messages that this run added; `empty`: ids without a message."""
+
+    stream: int
+    marked_id: int
+    messages: int
+    new: int
+    empty: int
+    total: int
+
+
+@frame
+@dataclass(slots=True)
+class ChatFailed:
+    """A chat could not be exported, or not to its end. `code`: an engine.error.ExitCode."""
+
+    #: the chat as the user named it
+    name: str
+    marked_id: int
+    reason: str
+    hint: str
+    code: int
+
+
+@frame
+@dataclass(slots=True)
+class Waiting:
+    """Telegram asked for a pause."""
+
+    account: str
+    method: str
+    seconds: int
+
+
+@frame
+@dataclass(slots=True)
+class Notice:
+    """Something that went otherwise than planned and was dealt with; one line for the log."""
+
+    text: str
+
+
+@frame
+@dataclass(slots=True)
+class Ready:
+    """A stage began its work."""
+
+
+@frame
+@dataclass(slots=True)
+class Stopped:
+    """A stage cannot go on; the run ends. `code`: an engine.error.ExitCode."""
+
+    reason: str
+    hint: str
+    code: int
+
+
+@frame
+@dataclass(slots=True)
+class Finish:
+    """To a stage: end in order, keep what is there."""
+
+
+@contextmanager
+def report_failure(control: Channel) -> Iterator[None]:
+    """Turn what ends a stage early into Stopped for the supervisor and an exit code for the process."""
+    try:
+        yield
+    except ChannelClosed:
+        raise SystemExit(ExitCode.INTERNAL) from None  # a neighbour is gone, which the supervisor sees as well
+    except TgbulkError as error:
+        _stop(control, str(error), error.hint, error.exit_code)
+    except Exception as error:
+        traceback.print_exc()
+        _stop(control, f"{type(error).__name__}: {error}", "This is a bug; please report it.", ExitCode.INTERNAL)
+
+
+def _stop(control: Channel, reason: str, hint: str, code: ExitCode) -> None:
+    try:
+        control.send(Stopped(reason, hint, int(code)))
+    except ChannelClosed:
+        pass  # nobody is left to be told
+    raise SystemExit(int(code))

@@ -1,0 +1,95 @@
+"""The way of a page out of the event loop and back: reserve, send, await the receipt."""
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from engine.arena import Arena
+from engine.channel import Channel, ChannelClosed
+from engine.frame import unpack
+from engine.ring import Ring
+from stages.receipt import Kind, Receipt
+
+
+class LostPageError(Exception):
+    """Every worker that got this page died of it."""
+
+
+class Pipeline:
+    """The ring, for coroutines."""
+
+    def __init__(self, frames: Arena, blocks: Arena, written: Channel) -> None:
+        """written: the channel from the write process."""
+        self._ring = Ring(frames, blocks, self._on_receipt, self._on_free, self._on_lost)
+        self._written = written
+        self._receipts: dict[int, asyncio.Future[tuple[Receipt, int]]] = {}
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        #: set when the write process is gone; nothing can go on then
+        self.broken = asyncio.get_running_loop().create_future()
+        written.set_blocking(False)
+        asyncio.get_running_loop().add_reader(written.fileno(), self._read)
+
+    def attach(self, worker: int, channel: Channel) -> None:
+        self._ring.attach(worker, channel)
+
+    async def reserve(self) -> int:
+        """A slot; waits until one is free. Give it to send() or cancel()."""
+        while (slot := self._ring.reserve()) is None:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiter)
+            await waiter
+        self._idle.clear()
+        return slot
+
+    def cancel(self, slot: int) -> None:
+        self._ring.cancel(slot)
+        self._on_free()
+
+    async def send(self, slot: int, stream: int, kind: Kind, mark: int, payload: bytes) -> tuple[Receipt, int]:
+        """(receipt, write's answer) of the payload. LostPageError."""
+        seq = self._ring.submit(slot, stream, kind, mark, payload)
+        future: asyncio.Future[tuple[Receipt, int]] = asyncio.get_running_loop().create_future()
+        self._receipts[seq] = future
+        return await future
+
+    async def drain(self) -> None:
+        """Wait until write has freed every slot."""
+        await self._idle.wait()
+
+    def close(self) -> None:
+        """No more pages: the workers see the end of file."""
+        asyncio.get_running_loop().remove_reader(self._written.fileno())
+        self._ring.close_workers()
+
+    def _read(self) -> None:
+        try:
+            while True:
+                frame, _ = self._written.receive()
+                self._ring.handle(frame)
+        except BlockingIOError:
+            return
+        except ChannelClosed:
+            asyncio.get_running_loop().remove_reader(self._written.fileno())
+            if not self.broken.done():
+                self.broken.set_result(None)
+
+    def _on_receipt(self, seq: int, receipt: bytes, answer: int) -> None:
+        future = self._receipts.pop(seq)
+        if not future.done():
+            future.set_result((unpack(receipt), answer))
+
+    def _on_lost(self, seq: int) -> None:
+        future = self._receipts.pop(seq)
+        if not future.done():
+            future.set_exception(LostPageError())
+
+    def _on_free(self) -> None:
+        if self._ring.idle():
+            self._idle.set()
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return

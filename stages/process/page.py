@@ -1,0 +1,65 @@
+"""One page: TL bytes in, its receipt and its lines out."""
+from __future__ import annotations
+
+from typing import Any
+
+import msgpack
+import orjson
+
+from stages.receipt import Receipt
+from stages.telegram.decoder import DecodeError, page
+from stages.telegram.peer import digest, is_min, marked_id
+
+_NO_MESSAGE = "messageEmpty"
+_SERVICE = "messageService"
+
+
+def transform(data: bytes, floor: int) -> tuple[Receipt, bytes]:
+    """(receipt, body) of one getHistory answer; messages with an id below `floor` are left out and counted.
+
+    The body is msgpack: [[[marked id, is min, digest, line], ...] of the peers, lines of the messages ascending by id]. A page
+    that cannot be decoded gives a receipt with `error` and an empty body.
+    """
+    try:
+        decoded = page(data)
+    except DecodeError as error:
+        return Receipt(error=str(error)), pack_body([], b"")
+    answer = decoded.answer
+    messages, receipt = _ascending(answer.get("messages", []), floor)
+    receipt.form = answer["_"]
+    receipt.total = answer.get("count", -1)
+    receipt.slow = repr(decoded.error) if decoded.error else ""
+    peers = [_peer(peer) for peer in [*answer.get("users", []), *answer.get("chats", [])]]
+    lines = [orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE) for message in messages]
+    return receipt, pack_body(peers, b"".join(lines))
+
+
+def pack_body(peers: list[Any], lines: bytes) -> bytes:
+    body: bytes = msgpack.packb([peers, lines])
+    return body
+
+
+def _ascending(found: list[dict[str, Any]], floor: int) -> tuple[list[dict[str, Any]], Receipt]:
+    """The messages to keep, and a receipt that counts what was there."""
+    by_id: dict[int, dict[str, Any]] = {}
+    empty: list[int] = []
+    for message in found:
+        if message["_"] == _NO_MESSAGE:
+            empty.append(message["id"])
+        elif message["id"] >= floor:
+            by_id.setdefault(message["id"], message)
+    messages = [by_id[key] for key in sorted(by_id)]
+    ids = [message["id"] for message in found]
+    receipt = Receipt(
+        low=min(ids, default=0),
+        high=max(ids, default=0),
+        messages=len(messages),
+        services=sum(message["_"] == _SERVICE for message in messages),
+        empty=sorted({one for one in empty if one >= floor}),
+        repeated=len(found) - len(messages) - len(empty),
+    )
+    return messages, receipt
+
+
+def _peer(peer: dict[str, Any]) -> tuple[int, bool, bytes, bytes]:
+    return marked_id(peer), is_min(peer), digest(peer), orjson.dumps(peer, option=orjson.OPT_APPEND_NEWLINE)

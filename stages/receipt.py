@@ -1,0 +1,51 @@
+"""What process tells fetch of a page, through the slot: enough to go on with the walk, nothing of its content."""
+from dataclasses import dataclass
+from enum import IntEnum
+
+from engine.frame import frame
+
+
+class Kind(IntEnum):
+    """What a payload of the data way is."""
+
+    #: the raw TL bytes of one getHistory answer
+    HISTORY = 1
+    #: a chat's record (stages/telegram/chat.py) at the start of its export; write answers with where to go on
+    OPEN = 2
+    #: the record at its end
+    CLOSE = 3
+
+
+class Answer(IntEnum):
+    """What write answers to OPEN instead of the id to go on from, which is at least 1."""
+
+    #: the archive has this chat with the message ids of another account
+    OTHER_ACCOUNT = -1
+    #: the chat's files are shorter than what was committed
+    DAMAGED = -2
+
+
+@frame
+@dataclass(slots=True)
+class Receipt:
+    """One page, counted."""
+
+    #: constructor of the answer, as `messages.channelMessages`
+    form: str = ""
+    #: the server's count of the whole chat, -1 where the answer has none
+    total: int = -1
+    #: lowest and highest id of the page, messageEmpty included; 0 for an empty page
+    low: int = 0
+    high: int = 0
+    #: lines in the block
+    messages: int = 0
+    #: of these, service messages
+    services: int = 0
+    #: ids answered with messageEmpty: deleted or unavailable
+    empty: list[int] | None = None
+    #: messages left out because their id is below where the page had to begin, or came twice
+    repeated: int = 0
+    #: why the fast decoder did not do it, "" where it did
+    slow: str = ""
+    #: why the page could not be decoded at all, "" where it was
+    error: str = ""

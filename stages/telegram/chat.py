@@ -1,0 +1,55 @@
+"""A chat's record: what chat.json says of it, apart from its messages."""
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+import msgpack
+
+#: Channels' and supergroups' marked ids are -(10**12 + id), basic groups' -id, users' id.
+CHANNEL_MARK = 10**12
+
+#: Chats whose message ids are the account's own: the same dialog has other ids for another account.
+ACCOUNT_SPACE = frozenset({"saved", "private", "bot", "group"})
+
+
+@dataclass(slots=True)
+class ChatRecord:
+    """One chat as the exporting account sees it."""
+
+    marked_id: int
+    #: saved, private, bot, group, supergroup, forum or channel
+    type: str
+    title: str
+    #: user id of the account that exports it
+    account: int
+    #: active ones, without @
+    usernames: list[str] = field(default_factory=list)
+    #: marked id of the basic group that this supergroup continues, and the highest id in it
+    migrated_from: int | None = None
+    migrated_from_max_id: int | None = None
+    #: marked id of the supergroup that continues this basic group
+    migrated_to: int | None = None
+    #: marked id of a broadcast channel's discussion group, or the other way round
+    linked: int | None = None
+    #: the server's count of messages, None when it gave none
+    total: int | None = None
+    #: open, complete or failed
+    state: str = "open"
+    #: why it failed
+    reason: str | None = None
+
+    def pack(self) -> bytes:
+        """The record as a payload of the data way."""
+        packed: bytes = msgpack.packb(asdict(self))
+        return packed
+
+    @classmethod
+    def unpack(cls, data: bytes) -> ChatRecord:
+        values: dict[str, Any] = msgpack.unpackb(data)
+        return cls(**values)
+
+    def document(self) -> dict[str, Any]:
+        """The record as chat.json has it: what is not known is left out."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {"id" if k == "marked_id" else k: v for k, v in values.items() if v is not None and v != []}

@@ -1,0 +1,61 @@
+"""An archive's folder: what lies where, its format, and who may write to it."""
+from __future__ import annotations
+
+import json
+import os
+from importlib.metadata import version
+from pathlib import Path
+
+from engine.durable import make_folder, write_whole
+from engine.error import NewerFormatError, StorageError
+from engine.lock import Lock
+
+#: Of everything below the folder. A newer one is refused.
+FORMAT = 1
+
+
+class NotAnArchiveError(StorageError):
+    """{0}: it is not empty and {1}"""
+
+    advice = "Name an empty or new folder, or an archive, with -o."
+
+
+class Archive:
+    """The paths of an archive."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.journal = root / "journal"
+        self.runs = root / "runs"
+        self._about = root / "archive.json"
+
+    def chat(self, marked_id: int) -> Path:
+        return self.root / "chats" / str(marked_id)
+
+    def open(self) -> Lock:
+        """Make it ready for one run, or say why not: StorageError, NewerFormatError, LockedError. Keep the lock."""
+        try:
+            make_folder(self.root)
+            entries = os.listdir(self.root)
+            if not os.access(self.root, os.W_OK | os.X_OK):
+                raise StorageError(self.root, "you may not write there")
+            if self._about.name in entries:
+                self._check_format()
+            elif set(entries) - {"lock"}:
+                raise NotAnArchiveError(self.root, "has no archive.json")
+            lock = Lock(self.root / "lock", f"archive {self.root}").acquire()
+            if self._about.name not in entries:
+                about = {"format": FORMAT, "tool": f"tgbulk {version('tgbulk')}"}
+                write_whole(self._about, json.dumps(about, indent=1).encode() + b"\n")
+            make_folder(self.root / "chats")
+            return lock
+        except OSError as error:
+            raise StorageError(error.filename or self.root, error.strerror or str(error)) from error
+
+    def _check_format(self) -> None:
+        try:
+            found = json.loads(self._about.read_bytes())["format"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise NotAnArchiveError(self.root, "its archive.json cannot be read") from error
+        if not isinstance(found, int) or found > FORMAT:
+            raise NewerFormatError(self.root, found, FORMAT)

@@ -1,0 +1,82 @@
+"""The write process: waits for blocks, new workers, commits that are due, and the end."""
+from __future__ import annotations
+
+import selectors
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.arena import Arena
+from engine.channel import Channel, ChannelClosed
+from engine.error import StorageError
+from engine.frame import DATA_LIMIT
+from engine.hop import Attach
+from engine.lock import Lock
+from stages.event import Finish, Ready, report_failure
+from stages.write.archive import Archive
+from stages.write.writer import Writer
+
+
+@dataclass(frozen=True, slots=True)
+class WriteConfig:
+    """What the write process needs to know."""
+
+    archive: Path
+
+
+def main(control: Channel, config: WriteConfig, blocks: Arena, fetch: Channel, lock: Lock) -> None:
+    """Serve until told to finish and every worker is gone, or until the supervisor is gone. Holds the archive's lock."""
+    with report_failure(control), _named(config.archive):
+        writer = Writer(Archive(config.archive), blocks, fetch, control)
+        control.send(Ready())
+        _serve(control, writer)
+        writer.close()
+
+
+@contextmanager
+def _named(archive: Path) -> Iterator[None]:
+    """A full disk raises an OSError that names no file."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(error.filename or archive, error.strerror) from error
+
+
+def _serve(control: Channel, writer: Writer) -> None:
+    selector = selectors.DefaultSelector()
+    selector.register(control, selectors.EVENT_READ, None)
+    finishing = False
+    workers = 0
+    while not (finishing and workers == 0):
+        timeout = None if writer.due is None else max(0.0, writer.due - time.monotonic())
+        for key, _ in selector.select(timeout):
+            if key.data is not None:
+                workers -= _take(selector, key.fileobj, key.data, writer)  # type: ignore[arg-type]
+                continue
+            try:
+                frame, descriptors = control.receive()
+            except ChannelClosed:
+                return
+            if isinstance(frame, Attach):
+                channel = Channel.from_descriptor(descriptors[0], DATA_LIMIT)
+                selector.register(channel, selectors.EVENT_READ, frame.worker)
+                workers += 1
+            elif isinstance(frame, Finish):
+                finishing = True
+        if writer.due is not None and time.monotonic() >= writer.due:
+            writer.commit()
+
+
+def _take(selector: selectors.BaseSelector, channel: Channel, worker: int, writer: Writer) -> bool:
+    """One block of a worker; True when it was its last."""
+    try:
+        block, descriptors = channel.receive()
+    except ChannelClosed:
+        selector.unregister(channel)
+        channel.close()
+        writer.gone(worker)
+        return True
+    writer.take(block, descriptors)
+    return False
