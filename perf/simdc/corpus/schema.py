@@ -132,10 +132,13 @@ def _reader_lines(cls: type) -> Iterator[tuple[int, str]]:
 
 def _fields(cls: type) -> Iterator[Field]:
     guard: tuple[str, int] | None = None
-    vector = ""
+    vector, previous = "", ""
     for indent, text in _reader_lines(cls):
         if indent == 8:
             guard = None
+        if "FutureSalt" in text or (VECTOR.fullmatch(text) and previous != "reader.read_int()"):
+            raise NotImplementedError(f"{cls.__name__} holds bare objects or a bare vector")
+        previous = text
         if match := GUARD.fullmatch(text):
             guard = match[1], int(match[2])
         elif match := WORD.fullmatch(text):
@@ -148,8 +151,6 @@ def _fields(cls: type) -> Iterator[Field]:
             name, kind = match[1], READERS[match[2]]
             yield _field(cls, vector if name == "x" and vector else name, kind, name == "x" and bool(vector), guard)
             vector = ""
-        elif "FutureSalt" in text:
-            raise NotImplementedError(f"{cls.__name__} holds bare objects")
 
 
 def _field(cls: type, attribute: str, kind: str, vector: bool, flag: tuple[str, int] | None) -> Field:
@@ -161,7 +162,7 @@ def _field(cls: type, attribute: str, kind: str, vector: bool, flag: tuple[str, 
 
 
 def constructor(cls: type) -> Constructor:
-    """The constructor of a class; NotImplementedError for the few that hold bare objects (none within a message)."""
+    """The constructor of a class; NotImplementedError for the few with bare contents (none within a message)."""
     return _constructor(plain(cls))
 
 
@@ -170,6 +171,14 @@ def _constructor(cls: type) -> Constructor:
     short = cls.__name__[0].lower() + cls.__name__[1:]
     module = cls.__module__.removeprefix("telethon.tl.types").lstrip(".")
     return Constructor(cls, f"{module}.{short}" if module else short, tuple(_fields(cls)))
+
+
+def readable(cls: type) -> bool:
+    """Whether constructor() can tell the fields of this class."""
+    try:
+        return bool(constructor(cls))
+    except NotImplementedError:
+        return False
 
 
 def reachable(roots: Iterable[type]) -> list[type]:
