@@ -70,7 +70,7 @@ def main(
 ) -> None:
     """Serve a simulated Telegram with a home and a media data centre on the loopback interface."""
     try:
-        server = Server(build_world(seed, accounts, bulk), pack=gzip, state_file=state)
+        server = Server(build_world(seed, accounts, bulk), gzip=gzip, state_file=state)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     fault = server.dispatcher.fault

@@ -13,8 +13,8 @@ try:
 except ImportError:
     import zlib as deflate
 
-#: Answers of at most this many bytes are never packed.
-MIN_PACKED = 512
+#: Answers of at most this many bytes are never gzipped.
+MIN_GZIPPED = 512
 GZIP_LEVEL = 1
 #: Window bits that make zlib write a gzip header.
 GZIP_WINDOW = 31
@@ -39,9 +39,9 @@ def boxed(answer: Any) -> bytes:
     return pack("<Ii", _VECTOR, len(items)) + b"".join(items)
 
 
-def packed(answer: bytes) -> bytes:
+def gzipped(answer: bytes) -> bytes:
     """The answer as gzip_packed where that is shorter."""
-    if len(answer) <= MIN_PACKED:
+    if len(answer) <= MIN_GZIPPED:
         return answer
     content = deflate.compress(answer, GZIP_LEVEL, GZIP_WINDOW)
     short = _GZIP + TLObject.serialize_bytes(content)

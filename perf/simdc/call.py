@@ -57,13 +57,17 @@ Service = Callable[[Call, Any], Any]
 REGISTRY: dict[int, tuple[str, Service, bool]] = {}
 
 
-def serves(request: type, *, anonymous: bool = False) -> Callable[[Service], Service]:
-    """Register a function (call, request) -> answer for one Telethon request class."""
+def method_name(request: type) -> str:
+    """The schema's name of a Telethon request class, as messages.getHistory."""
     module = request.__module__.rpartition(".")[2]
     name = request.__name__.removesuffix("Request")
     method = name[0].lower() + name[1:]
-    if module != "functions":
-        method = f"{module}.{method}"
+    return method if module == "functions" else f"{module}.{method}"
+
+
+def serves(request: type, *, anonymous: bool = False) -> Callable[[Service], Service]:
+    """Register a function (call, request) -> answer for one Telethon request class."""
+    method = method_name(request)
 
     def register(service: Service) -> Service:
         REGISTRY[request.CONSTRUCTOR_ID] = (method, service, anonymous)  # type: ignore[attr-defined]

@@ -82,15 +82,15 @@ def reset(server: Server, request: dict[str, Any]) -> None:
 
 @command("set")
 def set_settings(server: Server, request: dict[str, Any]) -> None:
-    """Change faults, lifetimes (seconds), takeout delay (seconds) and `pack` (gzip)."""
+    """Change faults, lifetimes (seconds), takeout delay (seconds) and `gzip`."""
     for name, value in request.items():
         if name in FAULT_SETTINGS:
             setattr(server.dispatcher.fault, name, value)
         elif name in LEDGER_SETTINGS:
             setattr(server.ledger, name, float(value))
             server.ledger.takeout_due.clear()
-        elif name == "pack":
-            server.dispatcher.pack = bool(value)
+        elif name == "gzip":
+            server.dispatcher.gzip = bool(value)
         else:
             raise ControlError(f"no setting {name}")
 

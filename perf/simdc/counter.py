@@ -5,6 +5,9 @@ from collections import Counter as Multiset
 from dataclasses import dataclass, field
 from typing import Any
 
+#: Stands for the index of the account before a login.
+NOBODY = -1
+
 
 @dataclass(slots=True)
 class MethodCount:
@@ -50,7 +53,7 @@ class Counter:
     handshakes: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
-    #: account index, -1 before a login
+    #: account index or NOBODY
     accounts: dict[int, AccountCount] = field(default_factory=dict)
 
     def account(self, index: int) -> AccountCount:

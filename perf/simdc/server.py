@@ -29,13 +29,13 @@ Hook = Callable[[World, float], None]
 class Server:
     """Everything one process serves. `start` listens, `close` ends it."""
 
-    def __init__(self, world: World, *, pack: bool = True, state_file: Path | None = None) -> None:
+    def __init__(self, world: World, *, gzip: bool = True, state_file: Path | None = None) -> None:
         services.load()
         self.world = world
         self.rsa_key = RsaKey(world.seed)
         self.counter = Counter()
         self.ledger = Ledger()
-        self.dispatcher = Dispatcher(world, self.ledger, self.counter, pack=pack)
+        self.dispatcher = Dispatcher(world, self.ledger, self.counter, gzip=gzip)
         self.dispatcher.fault.random.seed(world.seed)
         self.connections: set[Connection] = set()
         self.hooks: list[Hook] = []
