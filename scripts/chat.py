@@ -16,7 +16,7 @@ from scripts.table import draw
 from stages.fetch.access import Access
 
 if TYPE_CHECKING:
-    from stages.fetch.dialog import Dialog
+    from stages.fetch.entry import Entry
 
 HEADINGS = ("id", "type", "title", "username", "unread", "last message", "notes")
 
@@ -27,28 +27,34 @@ HEADINGS = ("id", "type", "title", "username", "unread", "last message", "notes"
 def chats(setting: Setting, as_json: bool) -> None:
     """List the chats of an account, archived ones too. Times are local."""
     rows: list[tuple[int | str, ...]] = []
-    asyncio.run(_walk(setting.access, _write_json if as_json else lambda dialog: rows.append(_row(dialog))))
+    asyncio.run(_walk(setting.access, _write_json if as_json else lambda entry: rows.append(_row(entry))))
     if not as_json:
         draw(HEADINGS, rows)
 
 
-async def _walk(access: Access, take: Callable[[Dialog], None]) -> None:
+async def _walk(access: Access, take: Callable[[Entry], None]) -> None:
     from stages.fetch.account import open_account
-    from stages.fetch.dialog import walk_dialogs
+    from stages.fetch.caller import Caller
+    from stages.fetch.dialog import iter_dialogs
+    from stages.fetch.entry import describe
 
     async with open_account(access) as client:
-        async for dialog in walk_dialogs(client):
-            take(dialog)
+        async for listed in iter_dialogs(Caller(client, access.server_name, _say_wait)):
+            take(describe(listed))
 
 
-def _write_json(dialog: Dialog) -> None:
-    sys.stdout.write(orjson.dumps(dataclasses.asdict(dialog)).decode() + "\n")
+def _say_wait(method: str, seconds: int) -> None:
+    click.echo(f"tgbulk: Telegram asks to wait {seconds} seconds before the next {method}", err=True)
 
 
-def _row(dialog: Dialog) -> tuple[int | str, ...]:
-    date = "" if dialog.date is None else datetime.fromtimestamp(dialog.date).strftime("%Y-%m-%d %H:%M")
-    username = f"@{dialog.usernames[0]}" if dialog.usernames else ""
-    notes = [name for name in ("pinned", "archived", "forbidden", "left") if getattr(dialog, name)]
-    if dialog.migrated_to is not None:
-        notes.append(f"migrated to {dialog.migrated_to}")
-    return dialog.id, dialog.type, dialog.title, username, dialog.unread, date, ", ".join(notes)
+def _write_json(entry: Entry) -> None:
+    sys.stdout.write(orjson.dumps(dataclasses.asdict(entry)).decode() + "\n")
+
+
+def _row(entry: Entry) -> tuple[int | str, ...]:
+    date = "" if entry.date is None else datetime.fromtimestamp(entry.date).strftime("%Y-%m-%d %H:%M")
+    username = f"@{entry.usernames[0]}" if entry.usernames else ""
+    notes = [name for name in ("pinned", "archived", "forbidden", "left") if getattr(entry, name)]
+    if entry.migrated_to is not None:
+        notes.append(f"migrated to {entry.migrated_to}")
+    return entry.id, entry.type, entry.title, username, entry.unread, date, ", ".join(notes)

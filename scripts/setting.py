@@ -85,12 +85,9 @@ def with_setting(command: Command) -> Command:
     @click.option("--server", metavar="FILE", help="Use the server that this TOML file describes, not Telegram.")
     @click.option("--account", metavar="NAME", help='Name of the logged-in account to use ("main").')
     @click.option("--verbose", is_flag=True, help="Show tracebacks and the log of the connection.")
-    @click.pass_context
     @functools.wraps(command)
-    def wrapped(
-        context: click.Context, *, server: str | None, account: str | None, verbose: bool, **options: Any
-    ) -> Any:
-        root = context.find_root()
+    def wrapped(*, server: str | None, account: str | None, verbose: bool, **options: Any) -> Any:
+        root = click.get_current_context().find_root()
         root.params["verbose"] = verbose = verbose or root.params.get("verbose", False)
         return command(setting=read_setting(server, account, verbose), **options)
 
