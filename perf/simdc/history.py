@@ -46,6 +46,10 @@ class History(ABC):
     def peers(self, ids: Iterable[int]) -> set[int]:
         """Marked ids of every user and chat that these messages name and that must come along in a page."""
 
+    def __contains__(self, message_id: int) -> bool:
+        """Whether there is a message with this id."""
+        return self.rank(message_id) < self.rank(message_id + 1)
+
     def withheld(self, message_id: int) -> bool:
         """True for a message that the server takes out of its pages after cutting the window (short pages)."""
         return False

@@ -63,7 +63,8 @@ def is_member(call: Call, marked_id: int) -> bool:
 
 def is_readable(call: Call, marked_id: int) -> bool:
     """Whether the account may read it: not closed to it, and joined, public, or linked to such a chat."""
-    if marked_id in call.account.private:
+    closed = isinstance(call.world.chats.get(marked_id), types.ChannelForbidden | types.ChatForbidden)
+    if closed or marked_id in call.account.private:
         return False
     if marked_id > -CHANNEL_MARK:
         return True
@@ -79,10 +80,6 @@ def _is_open(call: Call, marked_id: int) -> bool:
 
 def _seen(call: Call, where: Any, message_id: int, marked_id: int) -> int:
     history = call.world.history(call.account, readable(call, where))
-    try:
-        shown = history is not None and bool(history.message(message_id)) and marked_id in history.peers([message_id])
-    except KeyError:
-        shown = False
-    if not shown:
+    if history is None or message_id not in history or marked_id not in history.peers([message_id]):
         raise RpcError(400, "MSG_ID_INVALID")
     return marked_id

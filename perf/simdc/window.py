@@ -4,7 +4,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from datetime import datetime
+from typing import Any, Protocol
 
 #: The most messages in one page, whatever the request asks for.
 PAGE_LIMIT = 100
@@ -54,6 +55,23 @@ class Cut:
     limit: int = PAGE_LIMIT
     max_id: int = 0
     min_id: int = 0
+
+    @classmethod
+    def of(cls, request: Any, default_limit: int = DEFAULT_LIMIT) -> Cut:
+        """The window of a request with getHistory's fields; a limit of 0 or less stands for `default_limit`."""
+        return cls(
+            request.offset_id,
+            unix(getattr(request, "offset_date", None)),
+            request.add_offset,
+            request.limit if request.limit > 0 else default_limit,
+            request.max_id,
+            request.min_id,
+        )
+
+
+def unix(date: datetime | None) -> int:
+    """A date in Unix time, 0 for none."""
+    return 0 if date is None else int(date.timestamp())
 
 
 @dataclass(frozen=True, slots=True)

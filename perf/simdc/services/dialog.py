@@ -15,9 +15,8 @@ from perf.simdc.call import Call, RpcError, serves
 from perf.simdc.history import History
 from perf.simdc.page import channel_pts, own, peers, vector
 from perf.simdc.peer import known
-from perf.simdc.services.history import unix
 from perf.simdc.view import View
-from perf.simdc.window import PAGE_LIMIT
+from perf.simdc.window import PAGE_LIMIT, unix
 from perf.simdc.world import CHANNEL_MARK, Dialog
 
 ARCHIVE = 1

@@ -1,16 +1,13 @@
 """messages.getHistory."""
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
-
 from telethon.tl.functions.messages import GetHistoryRequest
 
 from perf.simdc.call import Call, serves
 from perf.simdc.page import COMPLETE, page, peers, vector
 from perf.simdc.peer import readable
 from perf.simdc.view import View
-from perf.simdc.window import DEFAULT_LIMIT, Cut, window
+from perf.simdc.window import Cut, window
 from perf.simdc.world import CHANNEL_MARK
 
 
@@ -22,24 +19,7 @@ def get_history(call: Call, request: GetHistoryRequest) -> bytes:
     if history is None:
         return nothing(call, marked_id)
     between = call.message_range if marked_id > -CHANNEL_MARK else None
-    return page(call, marked_id, history, window(history, cut_of(request), between))
-
-
-def cut_of(request: Any, default_limit: int = DEFAULT_LIMIT) -> Cut:
-    """The window that a request with getHistory's fields asks for."""
-    return Cut(
-        request.offset_id,
-        unix(request.offset_date),
-        request.add_offset,
-        request.limit if request.limit > 0 else default_limit,
-        request.max_id,
-        request.min_id,
-    )
-
-
-def unix(date: datetime | None) -> int:
-    """A date of a request in Unix time, 0 for none."""
-    return 0 if date is None else int(date.timestamp())
+    return page(call, marked_id, history, window(history, Cut.of(request), between))
 
 
 def nothing(call: Call, marked_id: int) -> bytes:
