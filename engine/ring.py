@@ -69,8 +69,6 @@ class Worker:
 class Ring:
     """Slots, workers and credits, on the side that hands pages out. Not for several threads."""
 
-    __slots__ = ("_blocks", "_frames", "_free", "_next_seq", "_on_free", "_on_lost", "_on_receipt", "_queue", "_slots", "_workers")
-
     def __init__(
         self,
         frames: Arena,

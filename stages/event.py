@@ -83,6 +83,15 @@ class Ready:
 
 @frame
 @dataclass(slots=True)
+class Fetched:
+    """Fetch has done all it was asked to. `complete`: chats that reached their end; `left`: chats that a stop cut short."""
+
+    complete: int
+    left: int
+
+
+@frame
+@dataclass(slots=True)
 class Stopped:
     """A stage cannot go on; the run ends. `code`: an engine.error.ExitCode."""
 

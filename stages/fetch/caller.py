@@ -11,7 +11,9 @@ from typing import Any
 from telethon import TelegramClient, errors
 from telethon.tl.tlobject import TLRequest
 
-from stages.fetch.error import FloodParkedError, UnreachableError
+from stages.fetch.access import Access
+from stages.fetch.client import ENDED, plain
+from stages.fetch.error import AuthNeededError, FloodParkedError, UnreachableError
 
 #: A flood wait longer than this parks the chat instead of the run. Seconds.
 PARK_SECONDS = 900
@@ -35,17 +37,18 @@ _TROUBLE = (
 class Caller:
     """Sends requests past Telethon's own call loop, whose flood handling spec/telethon-hooks.md 1 lists the gaps of."""
 
-    def __init__(self, client: TelegramClient, server_name: str, on_wait: Callable[[str, int], None]) -> None:
+    def __init__(self, client: TelegramClient, access: Access, on_wait: Callable[[str, int], None]) -> None:
         """on_wait(method, seconds) is told of every flood wait."""
         self._client = client
-        self._server_name = server_name
+        self._access = access
         self._on_wait = on_wait
         self._until: dict[str, float] = {}
 
     async def call(self, request: TLRequest) -> Any:
         """The request's result. RPC errors that are about the request itself come through as they are.
 
-        FloodParkedError for a wait above PARK_SECONDS; UnreachableError when the server stays in trouble.
+        FloodParkedError for a wait above PARK_SECONDS; AuthNeededError when the login has ended; UnreachableError when
+        the connection cannot be had again, or the server stays in trouble.
         """
         method = method_name(request)
         for attempt in range(TRIES):
@@ -54,11 +57,15 @@ class Caller:
                 return await self._client._sender.send(request)
             except (errors.FloodWaitError, errors.FloodPremiumWaitError) as error:
                 self._flooded(method, error.seconds)
+            except (errors.UnauthorizedError, errors.AuthKeyDuplicatedError) as error:
+                raise AuthNeededError(self._access.account, ENDED.get(type(error), plain(error))) from error
+            except ConnectionError as error:
+                raise UnreachableError(self._access.server_name, str(error) or "the connection was lost") from error
             except _TROUBLE as error:
                 last = error
                 logging.getLogger(__name__).info("%s: %s, try %d", method, error, attempt + 1)
                 await asyncio.sleep(FIRST_PAUSE * 2**attempt * random.uniform(0.75, 1.25))
-        raise UnreachableError(self._server_name, f"it keeps answering {last.message} to {method}") from last
+        raise UnreachableError(self._access.server_name, f"it keeps answering {last.message} to {method}") from last
 
     async def _wait(self, method: str) -> None:
         while (pause := self._until.get(method, 0.0) - time.monotonic()) > 0:

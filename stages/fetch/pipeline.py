@@ -18,16 +18,15 @@ class LostPageError(Exception):
 class Pipeline:
     """The ring, for coroutines."""
 
-    def __init__(self, frames: Arena, blocks: Arena, written: Channel) -> None:
-        """written: the channel from the write process."""
+    def __init__(self, frames: Arena, blocks: Arena, written: Channel, gone: asyncio.Future[None]) -> None:
+        """written: the channel from the write process; its end of file sets `gone`, for nothing can go on then."""
         self._ring = Ring(frames, blocks, self._on_receipt, self._on_free, self._on_lost)
         self._written = written
         self._receipts: dict[int, asyncio.Future[tuple[Receipt, int]]] = {}
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._idle = asyncio.Event()
         self._idle.set()
-        #: set when the write process is gone; nothing can go on then
-        self.broken = asyncio.get_running_loop().create_future()
+        self._gone = gone
         written.set_blocking(False)
         asyncio.get_running_loop().add_reader(written.fileno(), self._read)
 
@@ -72,8 +71,8 @@ class Pipeline:
             return
         except ChannelClosed:
             asyncio.get_running_loop().remove_reader(self._written.fileno())
-            if not self.broken.done():
-                self.broken.set_result(None)
+            if not self._gone.done():
+                self._gone.set_result(None)
 
     def _on_receipt(self, seq: int, receipt: bytes, answer: int) -> None:
         future = self._receipts.pop(seq)

@@ -91,7 +91,8 @@ class Resolver:
         return Target(name, record, utils.get_input_peer(entity, allow_self=False))
 
     async def _add_links(self, record: ChatRecord, channel: types.Channel) -> None:
-        full = (await self._caller.call(functions.channels.GetFullChannelRequest(utils.get_input_channel(channel)))).full_chat
+        answer = await self._caller.call(functions.channels.GetFullChannelRequest(utils.get_input_channel(channel)))
+        full = answer.full_chat
         if full.migrated_from_chat_id:
             record.migrated_from = utils.get_peer_id(types.PeerChat(full.migrated_from_chat_id))
             record.migrated_from_max_id = full.migrated_from_max_id
@@ -136,7 +137,7 @@ def answer_title(invite: Any) -> str:
 def refusal(name: str, error: errors.RPCError) -> ChatError:
     """An answer that is about one chat, in words."""
     known = {
-        "CHANNEL_PRIVATE": ("this account may not read it: it is private, or the account was removed", "Try another --account."),
+        "CHANNEL_PRIVATE": ("this account may not read it: private, or removed from it", "Try another --account."),
         "USERNAME_NOT_OCCUPIED": ("nobody has this username", "Check the spelling; usernames change hands."),
         "USERNAME_INVALID": ("this cannot be a username", "Check the spelling."),
         "INVITE_HASH_EXPIRED": ("this invite link has expired", ""),

@@ -17,8 +17,8 @@ _SERVICE = "messageService"
 def transform(data: bytes, floor: int) -> tuple[Receipt, bytes]:
     """(receipt, body) of one getHistory answer; messages with an id below `floor` are left out and counted.
 
-    The body is msgpack: [[[marked id, is min, digest, line], ...] of the peers, lines of the messages ascending by id]. A page
-    that cannot be decoded gives a receipt with `error` and an empty body.
+    The body is msgpack: [[[marked id, is min, digest, line], ...] of the peers, lines of the messages ascending by id].
+    A page that cannot be decoded gives a receipt with `error` and an empty body.
     """
     try:
         decoded = page(data)

@@ -5,7 +5,6 @@ import selectors
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from engine.arena import Arena
@@ -16,14 +15,8 @@ from engine.hop import Attach
 from engine.lock import Lock
 from stages.event import Finish, Ready, report_failure
 from stages.write.archive import Archive
+from stages.write.config import WriteConfig
 from stages.write.writer import Writer
-
-
-@dataclass(frozen=True, slots=True)
-class WriteConfig:
-    """What the write process needs to know."""
-
-    archive: Path
 
 
 def main(control: Channel, config: WriteConfig, blocks: Arena, fetch: Channel, lock: Lock) -> None:

@@ -1,0 +1,133 @@
+"""`tgbulk export`"""
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from engine.durable import make_folder, write_whole
+from engine.error import ExitCode, StorageError
+from scripts.progress import JsonLines, Progress
+from scripts.run import Outcome, Run
+from scripts.setting import Setting, with_setting
+from stages.fetch.access import Access
+from stages.fetch.config import FetchConfig
+from stages.fetch.error import AuthNeededError
+from stages.fetch.name import ChatName, parse_name
+from stages.fetch.session import Session
+from stages.write.archive import Archive
+from stages.write.config import WriteConfig
+
+#: Requests on the way to Telegram at a time; more gives flood waits, not speed (spec/history-fetching.md 2).
+IN_FLIGHT = 3
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("chats", nargs=-1, required=True)
+@click.option("-o", "--output", "archive", required=True, metavar="ARCHIVE", help="Folder of the archive, new or old.")
+@click.option("--json", "as_json", is_flag=True, help="Events as JSON lines on standard output.")
+@click.option("-q", "--quiet", is_flag=True, help="Show nothing but failures.")
+@click.option("--workers", type=click.IntRange(1, 64), default=None, help="Decoding processes (cores - 1).")
+@click.option("--max-in-flight", "in_flight", type=click.IntRange(1, 32), default=IN_FLIGHT, help="Requests at a time (3).")
+@with_setting
+def export(
+    setting: Setting, chats: tuple[str, ...], archive: str, as_json: bool, quiet: bool, workers: int | None, in_flight: int
+) -> None:
+    """Export CHATS into an archive, or bring an archive up to date.
+
+    A chat is a marked id, @username, a t.me link, the invite link of a joined chat, or me. A single - reads them from
+    standard input, one a line. One that fails does not stop the others.
+    """
+    config = FetchConfig(setting.access, _parse(chats), in_flight)
+    code = export_chats(config, Path(archive), workers, as_json, quiet)
+    if code:
+        raise click.exceptions.Exit(code)
+
+
+def export_chats(config: FetchConfig, root: Path, workers: int | None, as_json: bool, quiet: bool) -> ExitCode:
+    """One export from here to its summary. Raises what is wrong before it begins; everything later is in the code."""
+    session = _session(config.access)
+    archive = Archive(root)
+    with session.lock as session_lock, archive.open() as archive_lock:
+        started = time.time()
+        progress = Progress(len(config.chats), quiet)
+        watcher = JsonLines() if as_json else progress
+        count = workers or max(1, (os.cpu_count() or 1) - 1)
+        outcome = Run(config, WriteConfig(root), (session_lock, archive_lock), count, watcher).execute()
+        progress.close()
+        summary = _summary(outcome, started)
+        _keep(archive, started, summary)
+        archive_lock.remove()
+    if as_json:
+        JsonLines.say("summary", summary)
+    else:
+        _say(outcome, summary, root, quiet)
+    return outcome.exit_code
+
+
+def _parse(chats: tuple[str, ...]) -> list[ChatName]:
+    names: list[str] = []
+    for chat in chats:
+        names += sys.stdin.read().split("\n") if chat == "-" else [chat]
+    names = [name for name in names if name.strip()]
+    if not names:
+        raise click.UsageError("no chats were named")
+    for name in names:
+        if name.startswith("--"):
+            raise click.NoSuchOption(name)
+    return [parse_name(name) for name in names]
+
+
+def _session(access: Access) -> Session:
+    session = Session.of(access.home, access.server, access.account)
+    if not session.exists():
+        raise AuthNeededError(access.account, f"there is no session for {access.server_name}")
+    return session
+
+
+def _summary(outcome: Outcome, started: float) -> dict[str, Any]:
+    return {
+        "exit_code": int(outcome.exit_code),
+        "result": outcome.exit_code.name.lower(),
+        "started": int(started),
+        "seconds": round(time.time() - started, 3),
+        "messages": sum(chat.messages for chat in outcome.complete),
+        "new_messages": sum(chat.new for chat in outcome.complete),
+        "complete": [{k: v for k, v in asdict(chat).items() if k != "stream"} for chat in outcome.complete],
+        "failed": [asdict(failure) for failure in outcome.failed],
+        "left": outcome.left,
+        "stopped": asdict(outcome.stopped) if outcome.stopped else None,
+    }
+
+
+def _keep(archive: Archive, started: float, summary: dict[str, Any]) -> None:
+    """runs/<run id>/summary.json; a disk that is full has been reported by then."""
+    run_id = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(started)) + "-" + secrets.token_hex(3)
+    try:
+        make_folder(archive.runs / run_id)
+        write_whole(archive.runs / run_id / "summary.json", orjson.dumps(summary, option=orjson.OPT_INDENT_2) + b"\n")
+    except OSError as error:
+        failure = StorageError(error.filename or archive.runs, error.strerror)
+        click.echo(f"tgbulk: error: the summary could not be kept: {failure}", err=True)
+
+
+def _say(outcome: Outcome, summary: dict[str, Any], root: Path, quiet: bool) -> None:
+    if outcome.stopped:
+        click.echo(f"tgbulk: error: {outcome.stopped.reason}", err=True)
+        if outcome.stopped.hint:
+            click.echo(f"tgbulk: hint: {outcome.stopped.hint}", err=True)
+    if outcome.interrupted and outcome.left:
+        click.echo("tgbulk: interrupted; run the same command again to go on.", err=True)
+    if not quiet:
+        click.echo(
+            f"{outcome.exit_code.name.lower()}: {len(outcome.complete)} chats complete, {len(outcome.failed)} failed, "
+            f"{summary['new_messages']:,} new messages in {summary['seconds']:.1f} s: {root}",
+            err=True,
+        )

@@ -1,0 +1,214 @@
+"""One run: the processes of an export, wired together, watched to their end."""
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from engine.arena import Arena
+from engine.channel import ChannelClosed, data_pair
+from engine.error import ExitCode
+from engine.hop import Attach
+from engine.lock import Lock
+from engine.ring import BLOCK_SIZE, FRAME_SIZE, SLOTS
+from engine.supervisor import Child, Died, Signalled, Supervisor, Tick, Told
+from stages.event import ChatEnded, ChatFailed, Fetched, Finish, Notice, Stopped
+from stages.fetch.config import FetchConfig
+from stages.write.config import WriteConfig
+
+#: What the fork server imports once for everybody.
+PRELOAD = ["stages.fetch.main", "stages.process.worker", "stages.write.main"]
+#: Seconds for an orderly stop after the first signal.
+STOP_SECONDS = 30.0
+#: Workers that may die in one run before it is given up.
+RESPAWNS = 20
+
+
+class Watcher(Protocol):
+    """Who is told of everything, to show it."""
+
+    def told(self, frame: Any) -> None: ...
+
+    def tick(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a run ended."""
+
+    complete: list[ChatEnded] = field(default_factory=list)
+    failed: list[ChatFailed] = field(default_factory=list)
+    #: what ended the run before its time
+    stopped: Stopped | None = None
+    interrupted: bool = False
+    #: chats that the stop cut short or never let begin
+    left: int = 0
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The command's exit code; docs/exit-codes.md."""
+        if self.stopped:
+            return ExitCode(self.stopped.code)
+        if self.interrupted and self.left:
+            return ExitCode.INTERRUPTED
+        if not self.failed:
+            return ExitCode.COMPLETE
+        if self.complete:
+            return ExitCode.PARTIAL
+        codes = {failure.code for failure in self.failed}
+        return ExitCode(codes.pop()) if len(codes) == 1 else ExitCode.NOTHING
+
+
+class Run:
+    """The topology of docs/design: fetch -> process x N -> write -> fetch."""
+
+    def __init__(
+        self, fetch: FetchConfig, write: WriteConfig, locks: tuple[Lock, Lock], workers: int, watcher: Watcher
+    ) -> None:
+        """locks: (session's, archive's), both held; fetch and write hold them too, for as long as they live."""
+        self._fetch_config = fetch
+        self._write_config = write
+        self._session_lock, self._archive_lock = locks
+        self._workers = workers
+        self._watcher = watcher
+        self._outcome = Outcome()
+        self._fetched: Fetched | None = None
+        self._spawned = 0
+        self._finishing = False
+        self._deadline: float | None = None
+
+    def execute(self) -> Outcome:
+        """Run to the end, whichever it is."""
+        self._frames = Arena.create("tgbulk-frames", SLOTS, FRAME_SIZE)
+        self._blocks = Arena.create("tgbulk-blocks", SLOTS, BLOCK_SIZE)
+        try:
+            with Supervisor(PRELOAD) as supervisor:
+                self._supervisor = supervisor
+                self._start()
+                self._watch()
+        finally:
+            self._frames.close()
+            self._blocks.close()
+        self._check_count()
+        return self._outcome
+
+    def _start(self) -> None:
+        told_by_write, fetch_hears = data_pair()
+        self._write = self._supervisor.start(
+            "write", "stages.write.main:main", self._write_config, self._blocks, told_by_write, self._archive_lock
+        )
+        self._fetch = self._supervisor.start(
+            "fetch",
+            "stages.fetch.main:main",
+            self._fetch_config,
+            self._frames,
+            self._blocks,
+            fetch_hears,
+            self._session_lock,
+        )
+        told_by_write.close()
+        fetch_hears.close()
+        for _ in range(self._workers):
+            self._start_worker()
+
+    def _start_worker(self) -> None:
+        number = self._spawned
+        self._spawned += 1
+        to_worker, pages = data_pair()
+        blocks, from_worker = data_pair()
+        self._supervisor.start(
+            f"process-{number}", "stages.process.worker:main", pages, blocks, self._frames, self._blocks
+        )
+        try:
+            self._write.control.send(Attach(number), [from_worker.fileno()])
+            self._fetch.control.send(Attach(number), [to_worker.fileno()])
+        except ChannelClosed:
+            pass  # the run is ending; the worker sees its end of file
+        for channel in (to_worker, pages, blocks, from_worker):
+            channel.close()
+
+    def _watch(self) -> None:
+        for event in self._supervisor.events():
+            match event:
+                case Told(_, frame):
+                    self._hear(frame)
+                case Died(child):
+                    self._bury(child)
+                case Signalled():
+                    self._stop()
+                case Tick():
+                    self._watcher.tick()
+            if self._deadline is not None and time.monotonic() > self._deadline:
+                self._supervisor.kill()
+            if self._write.status is not None and not self._supervisor.children:
+                return
+
+    def _hear(self, frame: Any) -> None:
+        match frame:
+            case ChatEnded():
+                self._outcome.complete.append(frame)
+            case ChatFailed():
+                self._outcome.failed.append(frame)
+            case Fetched():
+                self._fetched = frame
+                self._outcome.left = frame.left
+            case Stopped() if self._outcome.stopped is None:
+                self._outcome.stopped = frame
+        self._watcher.told(frame)
+
+    def _bury(self, child: Child) -> None:
+        """Draw the consequences of a death."""
+        if child.status != 0 and child not in (self._fetch, self._write):
+            self._replace(child)
+        elif child.status != 0 and self._outcome.stopped is None and not self._outcome.interrupted:
+            self._outcome.stopped = Stopped(
+                f"the {child.name} process {_cause(child)}",
+                "What was exported is kept; run the same command again to go on.",
+                ExitCode.INTERNAL,
+            )
+        living = {one.number for one in self._supervisor.children}
+        if living == {self._write.number} and not self._finishing:
+            self._finishing = True
+            self._tell(self._write, Finish())
+
+    def _replace(self, child: Child) -> None:
+        if self._fetch.status is not None or self._write.status is not None:
+            return
+        self._watcher.told(Notice(f"{child.name} {_cause(child)}; its pages go to another worker"))
+        if self._spawned - self._workers < RESPAWNS:
+            self._start_worker()
+        elif self._outcome.stopped is None:
+            self._outcome.stopped = Stopped(f"{RESPAWNS} workers died", "Please report this bug.", ExitCode.INTERNAL)
+            self._tell(self._fetch, Finish())
+
+    def _stop(self) -> None:
+        """The first signal asks for an orderly stop, the second ends everything at once; both can be resumed."""
+        if self._outcome.interrupted:
+            self._supervisor.kill()
+            return
+        self._outcome.interrupted = True
+        self._outcome.left = max(self._outcome.left, 1)
+        self._deadline = time.monotonic() + STOP_SECONDS
+        self._watcher.told(Notice("stopping: what is on the way is still written; once more to stop at once"))
+        self._tell(self._fetch, Finish())
+
+    def _tell(self, child: Child, frame: object) -> None:
+        try:
+            child.control.send(frame)
+        except (ChannelClosed, OSError):
+            pass  # it ended a moment ago, which is the next event
+
+    def _check_count(self) -> None:
+        """What fetch calls complete, write must have committed."""
+        outcome = self._outcome
+        if self._fetched and not outcome.stopped and self._fetched.complete != len(outcome.complete):
+            outcome.stopped = Stopped(
+                f"{self._fetched.complete} chats were fetched, {len(outcome.complete)} were committed",
+                "Run the same command again; if this repeats, it is a bug.",
+                ExitCode.INTERNAL,
+            )
+
+
+def _cause(child: Child) -> str:
+    status = child.status or 0
+    return f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"

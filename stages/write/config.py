@@ -1,0 +1,12 @@
+"""What the write process needs to know."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class WriteConfig:
+    """Built once at the command line."""
+
+    archive: Path
