@@ -50,6 +50,14 @@ class History(ABC):
         """Whether there is a message with this id."""
         return self.rank(message_id) < self.rank(message_id + 1)
 
+    def messages(self, ids: Sequence[int]) -> list[bytes]:
+        """message() of ids that ids() has just given."""
+        return [self.message(message_id) for message_id in ids]
+
+    def shown(self, ids: Sequence[int]) -> Sequence[int]:
+        """The ids that are not withheld."""
+        return [message_id for message_id in ids if not self.withheld(message_id)]
+
     def withheld(self, message_id: int) -> bool:
         """True for a message that the server takes out of its pages after cutting the window (short pages)."""
         return False

@@ -15,12 +15,11 @@ from perf.simdc.view import View
 from perf.simdc.window import Window
 from perf.simdc.world import CHANNEL_MARK
 
-_LONG = Struct("<q")
 _VECTOR = Struct("<Ii")
 _SLICE = Struct("<IIii")
 _CHANNEL = Struct("<IIiii")
 _BOXED = 0x1CB5_C415
-_HASH = _LONG.pack(MEDIA_HASH_PLACEHOLDER)
+_HASH = MEDIA_HASH_PLACEHOLDER.to_bytes(8, "little")
 #: the flag of offset_id_offset
 _OFFSET = 4
 #: constructor id of messages.messages
@@ -45,7 +44,7 @@ def peers(view: View, marked_ids: Iterable[int], *, short: bool = False) -> byte
 def own(call: Call, data: bytes) -> bytes:
     """Put the account's own file reference and media access hash where the stored bytes have placeholders."""
     data = data.replace(FILE_REFERENCE_PLACEHOLDER, current(call.account, time.time()))
-    return data.replace(_HASH, _LONG.pack(call.world.media_hash(call.account)))
+    return data.replace(_HASH, View.of(call.world, call.account).media_hash)
 
 
 def channel_pts(history: History | None) -> int:
@@ -55,8 +54,8 @@ def channel_pts(history: History | None) -> int:
 
 def page(call: Call, marked_id: int, history: History, window: Window) -> bytes:
     """messages.channelMessages for channels, messages.messages for a complete list, else messages.messagesSlice."""
-    ids = [i for i in window.ids if not history.withheld(i)]
-    return answer(call, marked_id, history, window, [history.message(i) for i in ids], history.peers(ids))
+    ids = history.shown(window.ids)
+    return answer(call, marked_id, history, window, history.messages(ids), history.peers(ids))
 
 
 def answer(

@@ -19,12 +19,13 @@ _MIN_HASH = 0x6D69_6E00_6D69_6E00
 
 
 class View:
-    """One account's eyes. Bytes are cached until `forget`."""
+    """One account's eyes. Bytes are cached until `forget`; `media_hash` is ready as eight bytes."""
 
     def __init__(self, world: World, account: Account) -> None:
         self.world = world
         self.account = account
         self.joined = {dialog.marked_id for dialog in account.dialogs}
+        self.media_hash = world.media_hash(account).to_bytes(8, "little", signed=True)
         self._full: dict[int, bytes] = {}
         self._page: dict[int, bytes] = {}
 
