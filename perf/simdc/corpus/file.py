@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from random import Random
 
@@ -10,16 +10,16 @@ from random import Random
 BLOCK = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ReadyFile:
     """Bytes in memory."""
 
     dc_id: int
     data: bytes
+    size: int = field(init=False)
 
-    @property
-    def size(self) -> int:
-        return len(self.data)
+    def __post_init__(self) -> None:
+        self.size = len(self.data)
 
     def read(self, offset: int, limit: int) -> bytes:
         return self.data[offset:offset + limit]
@@ -28,7 +28,7 @@ class ReadyFile:
         return hashlib.sha256(self.data).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SeededFile:
     """Bytes made from a seed where they are read, so of any size."""
 

@@ -2,19 +2,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from random import Random
 from typing import Any
 
-from perf.simdc.corpus.schema import Constructor, Field, classes, constructor, plain, readable
+from perf.simdc.corpus.schema import Constructor, Field, Path, classes, constructor, plain, readable
 from perf.simdc.corpus.text import HOSTILE, phrase, units
 
 #: (class of the object, field) -> the value to use, None for a random one
 Values = Callable[[type, Field], Any]
-#: steps from an object down to a wanted one: (attribute, class of the object there)
-Path = tuple[tuple[str, type], ...]
 
 BYTE_LENGTHS = (0, 1, 2, 3, 4, 8, 32, 253, 254, 255, 256, 1000)
 BITS = {"int": 31, "long": 63, "int128": 127, "int256": 255}
@@ -28,17 +26,19 @@ class Sampler:
     `optional` is the probability of an optional field, fields of one bit come together. `objects` gives ready objects
     in place of random ones by class, `values` ready values by field. `budget` bounds the objects within one object,
     `depth` their nesting; beyond them come the shortest constructors and no optional fields. `falses` allows an
-    optional Bool to be false, which Telethon reads but cannot write (see wire.py).
+    optional Bool to be false, which Telethon reads but cannot write (see wire.py). Classes in `banned` are not made.
     """
 
     def __init__(self, random: Random, *, optional: float = 0.5, depth: int = 6, budget: int = 60, falses: bool = False,
-                 objects: Mapping[type, Callable[[], Any]] | None = None, values: Values | None = None) -> None:
+                 banned: Container[type] = (), objects: Mapping[type, Callable[[], Any]] | None = None,
+                 values: Values | None = None) -> None:
         self.random = random
         self.used: Counter[type] = Counter()
         self._optional = optional
         self._depth = depth
         self._budget = budget
         self._falses = falses
+        self._banned = banned
         self._objects = objects or {}
         self._values = values
         self._left = 0
@@ -87,10 +87,10 @@ class Sampler:
             return self._scalar(field)
         if path:
             return self._make(path[0][1], depth - 1, path[1:])
-        choice = field.members
+        choice = [m for m in field.members if m not in self._banned]
         if depth <= 1 or self._left <= 0:
             lowest = min(map(_heights().__getitem__, choice))
-            choice = tuple(c for c in choice if _heights()[c] == lowest)
+            choice = [c for c in choice if _heights()[c] == lowest]
         least = min(self.used[c] for c in choice)
         return self._make(self.random.choice([c for c in choice if self.used[c] == least]), depth - 1)
 

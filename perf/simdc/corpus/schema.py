@@ -10,7 +10,7 @@ import re
 import sys
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
@@ -181,13 +181,20 @@ def readable(cls: type) -> bool:
         return False
 
 
-def reachable(roots: Iterable[type]) -> list[type]:
-    """Every class that an object of these classes can hold at any depth, the roots first, in a stable order."""
-    found = dict.fromkeys(plain(r) for r in roots)
+#: Steps from an object down to one within it: (attribute, class of the object there).
+Path = tuple[tuple[str, type], ...]
+
+
+def reachable(roots: Iterable[type], banned: Container[type] = ()) -> dict[type, tuple[type, Path]]:
+    """Every class that an object of these classes can hold at any depth, with a shortest way there from a root."""
+    found: dict[type, tuple[type, Path]] = {plain(root): (plain(root), ()) for root in roots}
     waiting = list(found)
     while waiting:
-        for field in constructor(waiting.pop(0)).fields:
-            fresh = [m for m in field.members if m not in found]
-            found.update(dict.fromkeys(fresh))
-            waiting.extend(fresh)
-    return list(found)
+        holder = waiting.pop(0)
+        root, path = found[holder]
+        for field in constructor(holder).fields:
+            for member in field.members:
+                if member not in found and member not in banned:
+                    found[member] = root, (*path, (field.attribute, member))
+                    waiting.append(member)
+    return found
