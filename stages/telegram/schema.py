@@ -2,7 +2,8 @@
 
 Telethon's classes are generated from Telegram's schema, but the schema itself is not installed. What a constructor
 looks like on the wire stands in its `from_reader`, of which there are few shapes; anything else raises SchemaError.
-Only types are known here, no functions: an answer holds no request.
+Only types are known here, no functions: an answer holds no request. Names are Telegram's, but for MTProto's own service
+types, whose underscores Telethon has dropped (`destroySessionOk`); no answer holds these either.
 """
 from __future__ import annotations
 
