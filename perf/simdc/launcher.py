@@ -40,7 +40,11 @@ class SimDC:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> SimDC:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            shutil.rmtree(self._folder)
+            raise
         return self
 
     def __exit__(
