@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
 import traceback
 from collections.abc import Callable
@@ -10,9 +9,11 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from perf.simdc import mutation
 from perf.simdc.fault import Fault
 from perf.simdc.flood import Limit
 from perf.simdc.server import Server
+from perf.simdc.truth import write_truth
 
 Command = Callable[[Server, dict[str, Any]], Any]
 
@@ -121,14 +122,18 @@ def drop(server: Server, request: dict[str, Any]) -> None:
 
 
 @command("truth")
-def truth(server: Server, request: dict[str, Any]) -> Any:
+def truth(server: Server, request: dict[str, Any]) -> None:
     """Write the ground truth to `folder`."""
-    module = importlib.import_module("perf.simdc.truth")
-    return module.write_truth(server.world, Path(request["folder"]))
+    write_truth(server.world, Path(request["folder"]))
 
 
 @command("mutate")
 def mutate(server: Server, request: dict[str, Any]) -> Any:
-    """Let messages arrive, change or go: see perf.simdc.mutation."""
-    module = importlib.import_module("perf.simdc.mutation")
-    return module.apply(server.world, request)
+    """Let messages arrive, change or go: see perf.simdc.mutation.apply."""
+    return mutation.apply(server.world, request)
+
+
+@command("mutations")
+def mutations(server: Server, request: dict[str, Any]) -> Any:
+    """Every such change since the start, in `chat` (marked id) or everywhere."""
+    return mutation.log(server.world, request.get("chat"))

@@ -4,11 +4,11 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable
+import traceback
 from functools import partial
 from pathlib import Path
 
-from perf.simdc import services, state
+from perf.simdc import mutation, services, state
 from perf.simdc.auth_key import AuthKey
 from perf.simdc.connection import Connection
 from perf.simdc.counter import Counter
@@ -19,11 +19,8 @@ from perf.simdc.world import World
 
 HOME_DC = 2
 MEDIA_DC = 4
-#: Seconds between two runs of the hooks that move the world on.
+#: Seconds between two looks at what changes by rate.
 TICK = 0.05
-
-#: Called with the world and the seconds since the last call.
-Hook = Callable[[World, float], None]
 
 
 class Server:
@@ -38,7 +35,6 @@ class Server:
         self.dispatcher = Dispatcher(world, self.ledger, self.counter, gzip=gzip)
         self.dispatcher.fault.random.seed(world.seed)
         self.connections: set[Connection] = set()
-        self.hooks: list[Hook] = []
         self._listeners: list[asyncio.Server] = []
         self._clock: asyncio.Task[None] | None = None
         if state_file is not None:
@@ -84,6 +80,10 @@ class Server:
         while True:
             await asyncio.sleep(TICK)
             now = time.monotonic()
-            for hook in self.hooks:
-                hook(self.world, now - last)
+            try:
+                mutation.tick(self.world, now - last)
+            except Exception:
+                traceback.print_exc()
+                self.complain("no more changes by rate after this error")
+                return
             last = now

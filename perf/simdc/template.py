@@ -9,7 +9,7 @@ from struct import Struct
 from typing import Any
 
 from telethon.tl import types
-from telethon.utils import get_peer, get_peer_id
+from telethon.utils import get_peer
 
 from perf.simdc.corpus.mention import mentioned
 from perf.simdc.history import FILE_REFERENCE_PLACEHOLDER, MEDIA_HASH_PLACEHOLDER
@@ -22,11 +22,12 @@ _DATE = 0x3D3D_3D3D
 _TOKEN = "\x01" * 8
 _pack = Struct("<I").pack
 
-_WORDS = (
+_PROSE = (
     "the and that for with this have from they will what about when make can like time just know take people into "
     "year good some could them see other than then now look only come its over think also back after use two how our "
     "work first well way even new want because any these give day most us ещё один день хорошо спасибо привет 🙂 ✅"
-).split()
+)
+_WORDS = _PROSE.split()
 _EMOTICONS = ("👍", "❤", "🔥", "😂", "🎉")
 #: Shares of the mix, as measured pages have them (spec/telethon-hooks.md 5).
 SERVICE, ENTITIES, MEDIA, WEB_PAGE, REPLY, REACTIONS = 0.02, 0.25, 0.18, 0.08, 0.35, 0.30
@@ -95,7 +96,7 @@ def _service(random: Random, peer_id: int, sender: int, users: Sequence[int]) ->
     ])
     return types.MessageService(
         _ID, get_peer(peer_id), _date(), action=action, from_id=types.PeerUser(sender),
-        out=peer_id > 0 and sender != peer_id or None,
+        out=(peer_id > 0 and sender != peer_id) or None,
     )
 
 
@@ -108,7 +109,7 @@ def _message(random: Random, peer_id: int, sender: int, users: Sequence[int]) ->
         get_peer(peer_id),
         _date(),
         text,
-        out=peer_id > 0 and sender != peer_id or None,
+        out=(peer_id > 0 and sender != peer_id) or None,
         from_id=types.PeerUser(sender),
         reply_to=types.MessageReplyHeader(reply_to_msg_id=_REPLY) if replies else None,
         media=_media(random),

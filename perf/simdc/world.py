@@ -76,6 +76,8 @@ class World:
     files: dict[tuple[str, int, str], StoredFile] = field(default_factory=dict)
     #: account index -> its View; View.of fills it
     views: dict[int, Any] = field(default_factory=dict, repr=False, compare=False)
+    #: what changes chats while the server runs; Mutator.of makes it
+    mutator: Any = field(default=None, repr=False, compare=False)
 
     def history(self, account: Account, marked_id: int) -> History | None:
         """The history that this account sees under this marked id."""
