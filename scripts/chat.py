@@ -4,7 +4,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import sys
-from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -26,29 +25,25 @@ HEADINGS = ("id", "type", "title", "username", "unread", "last message", "notes"
 @with_setting
 def chats(setting: Setting, as_json: bool) -> None:
     """List the chats of an account, archived ones too. Times are local."""
-    rows: list[tuple[int | str, ...]] = []
-    asyncio.run(_walk(setting.access, _write_json if as_json else lambda entry: rows.append(_row(entry))))
-    if not as_json:
-        draw(HEADINGS, rows)
+    entries = asyncio.run(_list(setting.access))
+    if as_json:
+        sys.stdout.writelines(orjson.dumps(dataclasses.asdict(entry)).decode() + "\n" for entry in entries)
+    else:
+        draw(HEADINGS, [_row(entry) for entry in entries])
 
 
-async def _walk(access: Access, take: Callable[[Entry], None]) -> None:
+async def _list(access: Access) -> list[Entry]:
     from stages.fetch.account import open_account
     from stages.fetch.caller import Caller
     from stages.fetch.dialog import iter_dialogs
     from stages.fetch.entry import describe
 
     async with open_account(access) as client:
-        async for listed in iter_dialogs(Caller(client, access.server_name, _say_wait)):
-            take(describe(listed))
+        return [describe(listed) async for listed in iter_dialogs(Caller(client, access, _say_wait))]
 
 
 def _say_wait(method: str, seconds: int) -> None:
     click.echo(f"tgbulk: Telegram asks to wait {seconds} seconds before the next {method}", err=True)
-
-
-def _write_json(entry: Entry) -> None:
-    sys.stdout.write(orjson.dumps(dataclasses.asdict(entry)).decode() + "\n")
 
 
 def _row(entry: Entry) -> tuple[int | str, ...]:

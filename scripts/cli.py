@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import select
 import sys
 import tempfile
 import traceback
@@ -82,13 +83,13 @@ def report_bug(error: Exception, verbose: bool) -> ExitCode:
 
 
 def _drop_output() -> bool:
-    """True where the reader of standard output has had enough: what is left of it goes nowhere."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
+    """True where the reader of standard output has gone: what is left of it goes nowhere."""
+    watch = select.poll()
+    watch.register(sys.stdout, 0)  # without an event to wait for, poll tells only that the other end is closed
+    if not watch.poll(0):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -74,7 +74,7 @@ def answering(access: Access) -> Iterator[None]:
         raise RefusedError(_method(error), plain(error)) from error
     except TimeoutError as error:
         raise UnreachableError(access.server_name, "it does not answer") from error
-    except (OSError, EOFError, BufferError, errors.SecurityError, errors.InvalidChecksumError) as error:
+    except (ConnectionError, EOFError, BufferError, errors.SecurityError, errors.InvalidChecksumError) as error:
         raise UnreachableError(access.server_name, _network_reason(error)) from error
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
@@ -143,6 +143,6 @@ def _network_reason(error: Exception) -> str:
         return "it closed the connection"
     if "auth_key generation" in str(error):
         return "no encryption key could be agreed on; its public_key may be another one"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__
+    if "Connection to Telegram" in str(error):
+        return "no connection could be made"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -31,6 +31,7 @@ def test_json_has_every_chat_once(logged_in: Tgbulk) -> None:
     world = build_world(1, ACCOUNTS)
     expected = {dialog.marked_id: dialog for dialog in world.accounts[0].dialogs}
     assert sorted(entry["id"] for entry in entries) == sorted(expected)
+    private = world.accounts[0].private
     for entry in entries:
         dialog = expected[entry["id"]]
         assert entry["pinned"] == dialog.pinned
@@ -38,7 +39,7 @@ def test_json_has_every_chat_once(logged_in: Tgbulk) -> None:
         peer = world.chats.get(entry["id"])
         if peer is not None:
             assert entry["title"] == peer.title
-            assert entry["forbidden"] == type(peer).__name__.endswith("Forbidden")
+            assert entry["forbidden"] == (type(peer).__name__.endswith("Forbidden") or entry["id"] in private)
     calls = logged_in.dc.counters()["methods"]["messages.getDialogs"]["calls"]
     assert calls <= 2 + len(entries) // 100
 
@@ -52,7 +53,7 @@ def test_table_shows_the_same_chats(logged_in: Tgbulk) -> None:
     assert [int(line.split()[0]) for line in lines] == ids
     start = heading.index("type")
     assert all(line[start - 1] == " " and line[start] != " " for line in lines)
-    assert answer.stdout.isprintable() or set(filter(lambda c: not c.isprintable(), answer.stdout)) <= set("\n\u200d")
+    assert printable(answer.stdout.replace("\n", "")) == answer.stdout.replace("\n", "")
 
 
 def test_table_on_a_terminal(logged_in: Tgbulk) -> None:
@@ -187,11 +188,13 @@ def test_server_gone(tmp_path: Path, logged_in: Tgbulk) -> None:
     elsewhere.write_text(text.replace(f"port = {logged_in.dc.settings['port']}\n", f"port = {port}\n", 1))
     answer = logged_in("chats", "--server", str(elsewhere))
     assert answer.returncode == 7
-    assert answer.stderr.splitlines()[0].startswith(f"tgbulk: error: the server at 127.0.0.1:{port} cannot be used: ")
-    assert "Traceback" not in answer.stderr
+    assert answer.stderr.splitlines() == [
+        f"tgbulk: error: the server at 127.0.0.1:{port} cannot be used: no connection could be made",
+        "tgbulk: hint: Check the network and that the server runs, then try again.",
+    ]
 
 
-def test_a_server_that_hangs_up(tmp_path: Path, logged_in: Tgbulk) -> None:
+def test_a_server_that_hangs_up(tmp_path: Path, tgbulk: Tgbulk) -> None:
     with socket.create_server(("127.0.0.1", 0)) as rude:
         port = rude.getsockname()[1]
 
@@ -205,16 +208,15 @@ def test_a_server_that_hangs_up(tmp_path: Path, logged_in: Tgbulk) -> None:
         thread = threading.Thread(target=hang_up)
         thread.start()
         elsewhere = tmp_path / "elsewhere.toml"
-        text = logged_in.dc.server_file.read_text()
-        elsewhere.write_text(text.replace(f"port = {logged_in.dc.settings['port']}\n", f"port = {port}\n", 1))
-        answers = [logged_in(*words, "--server", str(elsewhere)) for words in (
-            ["chats"], ["login", "--account", "new", "--phone", "1", "--code", "1"])]
+        text = tgbulk.dc.server_file.read_text()
+        elsewhere.write_text(text.replace(f"port = {tgbulk.dc.settings['port']}\n", f"port = {port}\n", 1))
+        answer = tgbulk("login", "--server", str(elsewhere), "--phone", "1", "--code", "1")
         rude.shutdown(socket.SHUT_RDWR)
         thread.join()
-    for answer in answers:
-        assert answer.returncode == 7
-        assert "Traceback" not in answer.stderr
-        assert len(answer.stderr.splitlines()) == 2
+    assert answer.returncode == 7
+    assert answer.stderr.splitlines()[0] == (
+        f"tgbulk: error: the server at 127.0.0.1:{port} cannot be used: it closed the connection"
+    )
 
 
 def test_another_key(tmp_path: Path, tgbulk: Tgbulk) -> None:
