@@ -39,8 +39,8 @@ def build_world(seed: int, accounts: int = 2, bulk: dict[str, int] | None = None
     group.assemble(corpus)
     forum.assemble(corpus)
     kind.assemble(corpus)
-    for name, count in (bulk or {}).items():
-        _bulk(corpus, name, count)
+    for number, (name, count) in enumerate((bulk or {}).items(), FIRST_BULK):
+        _bulk(corpus, number, name, count)
     return world
 
 
@@ -49,11 +49,9 @@ def _account(index: int) -> Account:
     return Account(index, FIRST_USER + index, f"999662{digits}", CODE, PASSWORD if index == 1 else None)
 
 
-def _bulk(corpus: Corpus, name: str, count: int) -> None:
+def _bulk(corpus: Corpus, number: int, name: str, count: int) -> None:
     from perf.simdc.bulk import BulkHistory
 
-    taken = sum(marked_id < -CHANNEL_MARK - FIRST_BULK for marked_id in corpus.world.chats)
-    number = FIRST_BULK + taken
     history = BulkHistory(corpus.world.seed, count, -CHANNEL_MARK - number, corpus.cast.people[:30])
     for item in history.media:
         corpus.shelf.adopt(item)

@@ -15,6 +15,9 @@ from perf.simdc.corpus.text import HOSTILE, phrase, units
 Values = Callable[[type, Field], Any]
 
 BYTE_LENGTHS = (0, 1, 2, 3, 4, 8, 32, 253, 254, 255, 256, 1000)
+#: Telethon alters a chat's id beyond this while it reads the message.
+LARGEST_ID = 9_999_999_999
+PEER_IDS = frozenset({"user_id", "chat_id", "channel_id"})
 BITS = {"int": 31, "long": 63, "int128": 127, "int256": 255}
 #: the text to which a vector of entities belongs
 ENTITY_TEXTS = {"entities": ("message", "text"), "quote_entities": ("quote_text",), "solution_entities": ("solution",)}
@@ -96,6 +99,8 @@ class Sampler:
 
     def _scalar(self, field: Field) -> Any:
         random = self.random
+        if field.attribute in PEER_IDS and field.kind == "long":
+            return random.randint(1, LARGEST_ID)
         if field.kind in BITS:
             bits = BITS[field.kind]
             if random.random() < 0.1:
