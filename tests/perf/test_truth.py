@@ -90,7 +90,7 @@ def test_holes_are_told_apart(world):
     assert sorted([*ids, *told["empty"], *told["withheld"]]) == list(history.ids(0, len(history)))
     assert told["count"] == len(history)
     assert told["type"] == "supergroup"
-    assert set(told["empty"]) == set(group.HOLLOW)
+    assert set(told["empty"]) == set(group.UNAVAILABLE)
 
 
 def test_each_account_has_its_own_media_hash(world):

@@ -15,9 +15,11 @@ from perf.simdc.stored import StoredHistory
 from perf.simdc.world import Account
 
 BUSY, NAMED, EMPTY, PRIVATE, FORBIDDEN, UNJOINED = (1_500_000_000 + n for n in (1, 3, 6, 7, 8, 9))
-#: The busy group's ids: the last one, a purge of more than 300, and so many messageEmpty in a row that whole pages are
-#: nothing else.
-BUSY_TOP, PURGED, HOLLOW = 1_750, range(300, 660), range(900, 1_150)
+#: The busy group's ids: the last one, a purge of more than 300, and messageEmpty in a row.
+BUSY_TOP, PURGED, UNAVAILABLE = 1_800, range(300, 660), range(900, 960)
+#: So many messageEmpty in a row that whole pages are nothing else. Telethon stops at such a page, so they
+#: are in a group of their own.
+HOLLOW, HOLLOW_TOP, GONE = 1_500_000_012, 600, range(150, 420)
 #: Runs and scattered messages that the server takes out of its pages, never a whole page's worth.
 WITHHELD = {*range(1_300, 1_360), *range(1_400, 1_700, 7)}
 INVITE = "SimInviteHash001"
@@ -39,6 +41,8 @@ def assemble(corpus: Corpus) -> None:
     named = corpus.channel(NAMED, "قناة العربية", _plain(corpus, NAMED, 90), megagroup=True, usernames=names)
     corpus.join(named, *accounts)
     corpus.join(corpus.channel(EMPTY, "Empty", StoredHistory(), megagroup=True, username="sim_empty"), *accounts)
+    hollow = corpus.channel(HOLLOW, "Hollow", _hollow(corpus), megagroup=True, username="sim_hollow")
+    corpus.join(hollow, *accounts)
     _closed(corpus, first)
     corpus.channel(UNJOINED, "Public, not joined", _plain(corpus, UNJOINED, 130), broadcast=True,
                    username="sim_unjoined", participants_count=2_000_000)
@@ -86,6 +90,14 @@ def _upgraded(corpus: Corpus) -> StoredHistory:
     return history
 
 
+def _hollow(corpus: Corpus) -> StoredHistory:
+    peer, sender = types.PeerChannel(HOLLOW), types.PeerUser(corpus.cast.people[0])
+    made = _created(HOLLOW, "Hollow", corpus.cast.people[0])
+    return StoredHistory([made, *(
+        MessageEmpty(n, peer) if n in GONE else Message(n, peer, EPOCH + n * 60, f"message {n}", from_id=sender)
+        for n in range(2, HOLLOW_TOP + 1))])
+
+
 def _busy(corpus: Corpus) -> StoredHistory:
     random = corpus.random("busy")
     peer = types.PeerChannel(BUSY)
@@ -94,7 +106,7 @@ def _busy(corpus: Corpus) -> StoredHistory:
     voices = [peer_of(p) for p in corpus.cast.people[:30]] + [peer, types.PeerChannel(BROADCAST), peer]
     ids = [1]
     for number in range(2, BUSY_TOP + 1):
-        if number in PURGED or (random.random() < 0.1 and number not in HOLLOW and number not in WITHHELD):
+        if number in PURGED or (random.random() < 0.1 and number not in UNAVAILABLE and number not in WITHHELD):
             continue
         history.append(_busy_message(corpus, random, number, random.choice(voices), ids))
         ids.append(number)
@@ -103,7 +115,7 @@ def _busy(corpus: Corpus) -> StoredHistory:
 
 def _busy_message(corpus: Corpus, random: Random, number: int, voice: Any, ids: list[int]) -> Any:
     peer, date = types.PeerChannel(BUSY), EPOCH + number * 5_000
-    if number in HOLLOW:
+    if number in UNAVAILABLE:
         return MessageEmpty(number, peer if number % 2 else None)
     action = _service(corpus, random) if number % 40 == 0 else None
     if action is not None:
