@@ -12,6 +12,10 @@ class Limit:
     rate: float
     burst: float
 
+    def __post_init__(self) -> None:
+        if self.rate <= 0 or self.burst < 1:
+            raise ValueError("rate must be above 0 and burst at least 1")
+
 
 @dataclass(slots=True)
 class _Bucket:

@@ -43,13 +43,12 @@ class Handshake:
             raise HandshakeError(f"unreadable request: {error}") from error
         if isinstance(request, functions.ReqPqMultiRequest | functions.ReqPqRequest):
             return bytes(self._begin(request.nonce))
+        if not isinstance(request, functions.ReqDHParamsRequest | functions.SetClientDHParamsRequest):
+            raise HandshakeError(f"{type(request).__name__} is not part of the exchange")
         if request.nonce != self._nonce or request.server_nonce != self._server_nonce:
             raise HandshakeError("nonces do not fit")
-        if isinstance(request, functions.ReqDHParamsRequest):
-            return bytes(self._offer(request))
-        if isinstance(request, functions.SetClientDHParamsRequest):
-            return bytes(self._complete(request))
-        raise HandshakeError(f"{type(request).__name__} is not part of the exchange")
+        step = self._offer if isinstance(request, functions.ReqDHParamsRequest) else self._complete
+        return bytes(step(request))
 
     def _begin(self, nonce: int) -> types.ResPQ:
         self._nonce = nonce

@@ -67,16 +67,18 @@ class SimDC:
 
     def start(self) -> None:
         """Start it, on the ports that it had if it ran before; back once it listens. Raises SimDCError."""
-        ports: list[str] = []
-        if self.settings:
-            simdc = self.settings["simdc"]
-            known = ("--port", self.settings["port"]), ("--media-port", simdc["media_port"])
-            ports = [str(word) for pair in (*known, ("--control-port", simdc["control_port"])) for word in pair]
+        simdc = self.settings.get("simdc", {})
+        ports = [
+            f"--port={self.settings.get('port', 0)}",
+            f"--media-port={simdc.get('media_port', 0)}",
+            f"--control-port={simdc.get('control_port', 0)}",
+        ]
         self.server_file.unlink(missing_ok=True)
         command = [sys.executable, "-m", "perf.simdc", "--server-file", str(self.server_file), "--until-eof"]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*command, *self._arguments, *ports], cwd=ROOT, stdin=subprocess.PIPE, stderr=log
+                [*command, *ports, *self._arguments], cwd=ROOT, stdin=subprocess.PIPE, stderr=log,
+                start_new_session=True,  # Ctrl-C in a terminal is for whoever started it
             )
         deadline = time.monotonic() + START_TIMEOUT
         while not self.server_file.exists():

@@ -7,8 +7,7 @@ import time
 import pytest
 from telethon import errors
 from telethon.tl import functions
-from test_wire import run
-from wire import logged_in
+from wire import logged_in, run
 
 from perf.simdc.fault import Fault
 from perf.simdc.flood import FloodControl, Limit

@@ -9,8 +9,7 @@ from telethon import errors
 from telethon.password import compute_check
 from telethon.sessions import MemorySession
 from telethon.tl import functions, types
-from test_wire import run
-from wire import PASSWORD, client_of, connected, logged_in
+from wire import PASSWORD, client_of, connected, logged_in, run
 
 from perf.simdc.server import HOME_DC, MEDIA_DC, Server
 

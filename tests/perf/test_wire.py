@@ -4,7 +4,6 @@ from __future__ import annotations
 import asyncio
 import struct
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -15,21 +14,11 @@ from telethon.network.connection.tcpfull import FullPacketCodec
 from telethon.network.mtprotosender import MTProtoSender
 from telethon.network.mtprotostate import MTProtoState, _OpaqueRequest
 from telethon.tl import functions, types
-from wire import client_of, connected, logged_in, serving
+from wire import client_of, connected, logged_in, run
 
 from perf.simdc.server import HOME_DC, MEDIA_DC, Server
 
 TRANSPORTS = [connections.ConnectionTcpFull, connections.ConnectionTcpIntermediate, connections.ConnectionTcpAbridged]
-
-
-def run(check: Callable[[Server], Awaitable[None]], **options: Any) -> None:
-    """Run a check against a server of its own."""
-
-    async def main() -> None:
-        async with serving(**options) as server:
-            await check(server)
-
-    asyncio.run(main())
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS, ids=lambda transport: transport.__name__)

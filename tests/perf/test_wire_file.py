@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from telethon import errors
 from telethon.tl import functions, types
-from test_wire import run
-from wire import SIZE, SMALL_SIZE, document, logged_in, wire_world
+from wire import SIZE, SMALL_SIZE, document, logged_in, run, wire_world
 
 from perf.simdc.reference import current, verdict
 from perf.simdc.server import MEDIA_DC, Server
+from perf.simdc.view import View
 
 MIB = 1 << 20
 KIB = 1 << 10
@@ -110,6 +110,12 @@ def test_photos_and_the_kinds_of_files() -> None:
             assert isinstance(png.type, types.storage.FilePng)
             peer = types.InputPeerPhotoFileLocation(types.InputPeerSelf(), 4, big=True)
             assert len((await client(get(peer, 0, 4 * KIB))).bytes) == 203
+            seen = View.of(server.world, server.world.accounts[0]).min_user(102)
+            peer = types.InputPeerPhotoFileLocation(types.InputPeerUser(102, seen.access_hash), 4, big=True)
+            assert len((await client(get(peer, 0, 4 * KIB))).bytes) == 203
+            peer.peer.access_hash += 1
+            with pytest.raises(errors.PeerIdInvalidError):
+                await client(get(peer, 0, 4 * KIB))
 
     run(check)
 

@@ -1,7 +1,8 @@
 """A small world behind real sockets, and stock Telethon clients for it."""
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from random import Random
@@ -58,6 +59,16 @@ async def serving(**options: Any) -> AsyncIterator[Server]:
         yield server
     finally:
         await server.close()
+
+
+def run(check: Callable[[Server], Awaitable[None]], **options: Any) -> None:
+    """Run a check against a server of its own."""
+
+    async def main() -> None:
+        async with serving(**options) as server:
+            await check(server)
+
+    asyncio.run(main())
 
 
 def stock_client(host: str, port: int, public_key: str, **options: Any) -> TelegramClient:

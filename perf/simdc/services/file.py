@@ -10,6 +10,7 @@ from telethon.tl.functions.upload import GetFileRequest
 from perf.simdc.call import Call, RpcError, serves
 from perf.simdc.peer import known
 from perf.simdc.reference import verdict
+from perf.simdc.view import View
 from perf.simdc.world import StoredFile
 
 BLOCK = 1 << 20
@@ -56,7 +57,7 @@ def check_range(offset: int, limit: int, precise: bool) -> None:
 
 def _locate(call: Call, location: Any) -> StoredFile:
     if isinstance(location, types.InputPeerPhotoFileLocation):
-        known(call, location.peer)
+        _check_peer(call, location.peer)
         return _file(call, "peer_photo", location.photo_id, BIG if location.big else SMALL)
     if isinstance(location, types.InputPhotoFileLocation):
         kind = "photo"
@@ -70,6 +71,16 @@ def _locate(call: Call, location: Any) -> StoredFile:
     if wrong is not None:
         raise RpcError(400, f"FILE_REFERENCE_{wrong}")
     return _file(call, kind, location.id, location.thumb_size)
+
+
+def _check_peer(call: Call, peer: Any) -> None:
+    """A peer's picture is also shown to those who know the user as a min object only."""
+    user = call.world.users.get(peer.user_id) if isinstance(peer, types.InputPeerUser) else None
+    if isinstance(user, types.User):
+        shown = View.of(call.world, call.account).min_user(user.id)
+        if shown.access_hash == peer.access_hash:
+            return
+    known(call, peer)
 
 
 def _file(call: Call, kind: str, file_id: int, letter: str) -> StoredFile:
