@@ -111,9 +111,17 @@ def _write_server_file(path: Path, server: Server, control_port: int) -> None:
     """TOML, whole or not at all: what a client needs, and the table [simdc] for tests and people."""
     host, port = server.ledger.addresses[HOME_DC]
     lines = [
-        "api_id = 1", 'api_hash = "any"', f"dc_id = {HOME_DC}", f'host = "{host}"', f"port = {port}", f'public_key = """\n{server.rsa_key.pem}"""',
-        "api_id = 1", 'api_hash = "simulated"', "",
-        "[simdc]", f"control_port = {control_port}", f"media_port = {server.ledger.addresses[MEDIA_DC][1]}",
+        f"dc_id = {HOME_DC}",
+        f'host = "{host}"',
+        f"port = {port}",
+        f'public_key = """\n{server.rsa_key.pem}"""',
+        "# any will do",
+        "api_id = 1",
+        'api_hash = "simulated"',
+        "",
+        "[simdc]",
+        f"control_port = {control_port}",
+        f"media_port = {server.ledger.addresses[MEDIA_DC][1]}",
     ]
     for account in server.world.accounts:
         lines += ["", "[[simdc.account]]", f'phone = "{account.phone}"', f'code = "{account.code}"']
