@@ -183,6 +183,12 @@ def test_bulk_chats_are_named_by_the_caller():
     assert len(world.histories[world.usernames["sim_small"]]) == 10
 
 
+@pytest.mark.parametrize("wanted", [{"accounts": 0}, {"bulk": {"Busy": 5}}])
+def test_impossible_worlds_are_refused(wanted):
+    with pytest.raises(ValueError, match="account|sim_Busy"):
+        build_world(SEED, **wanted)
+
+
 def test_stored_history_changes():
     peer = types.PeerChannel(5)
     history = StoredHistory(types.Message(n, peer, 100 * n, f"m{n}") for n in (2, 3, 5, 9))

@@ -23,8 +23,10 @@ def build_world(seed: int, accounts: int = 2, bulk: dict[str, int] | None = None
     """The corpus of a seed for at least one account.
 
     `bulk` adds public supergroups sim_<name> with so many messages each, made where they are read. They are in the
-    first account's dialogs.
+    first account's dialogs. ValueError without an account, or for a name that a chat of the corpus has.
     """
+    if accounts < 1:
+        raise ValueError("a world has at least one account")
     world = World(seed)
     shelf = Shelf(world, Random(f"{seed}:shelf"))
     stock.fill(shelf, Sampler(Random(f"{seed}:stock"), optional=0.0))
@@ -50,8 +52,11 @@ def _account(index: int) -> Account:
 
 
 def _bulk(corpus: Corpus, number: int, name: str, count: int) -> None:
+    # perf.simdc.bulk needs this package.
     from perf.simdc.bulk import BulkHistory
 
+    if f"sim_{name}".lower() in corpus.world.usernames:
+        raise ValueError(f"the corpus has a chat sim_{name} of its own")
     history = BulkHistory(corpus.world.seed, count, -CHANNEL_MARK - number, corpus.cast.people[:30])
     for item in history.media:
         corpus.shelf.adopt(item)
