@@ -185,7 +185,7 @@ def test_bulk_chats_are_named_by_the_caller():
 
 @pytest.mark.parametrize("wanted", [{"accounts": 0}, {"bulk": {"Busy": 5}}])
 def test_impossible_worlds_are_refused(wanted):
-    with pytest.raises(ValueError, match="account|sim_Busy"):
+    with pytest.raises(ValueError, match=r"account|sim_Busy"):
         build_world(SEED, **wanted)
 
 
