@@ -12,35 +12,26 @@ import tempfile
 
 from engine.durable import write_all
 
-_SEALS = fcntl.F_ADD_SEALS if hasattr(fcntl, "F_ADD_SEALS") else None
-
 
 def anonymous_file(name: str, size: int) -> int:
     """A descriptor of `size` bytes of shared memory that no path leads to. OSError when there is no room for it."""
+    sealable = True
     try:
         descriptor = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     except OSError as error:
         if error.errno not in (errno.ENOSYS, errno.EPERM, errno.EACCES):
             raise
+        sealable = False
         with tempfile.TemporaryFile(prefix=name) as file:
             descriptor = os.dup(file.fileno())
     try:
         os.posix_fallocate(descriptor, 0, size)
+        if sealable:  # shrinking would turn another process's read into a SIGBUS
+            fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
     except OSError:
         os.close(descriptor)
         raise
-    _seal(descriptor)
     return descriptor
-
-
-def _seal(descriptor: int) -> None:
-    """Forbid shrinking, which would turn another process's read into a SIGBUS. A temporary file has no seals."""
-    if _SEALS is not None:
-        try:
-            fcntl.fcntl(descriptor, _SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
-        except OSError as error:
-            if error.errno != errno.EINVAL:
-                raise
 
 
 class Arena:
@@ -63,19 +54,22 @@ class Arena:
 
     def write(self, slot: int, data: bytes | memoryview, offset: int = 0) -> None:
         """Copy data into a slot; ValueError when it does not fit."""
-        if offset + len(data) > self.slot_size:
-            raise ValueError(f"{offset + len(data)} bytes do not fit a slot of {self.slot_size}")
-        start = slot * self.slot_size + offset
+        start = self._start(slot, len(data), offset)
         self._map[start : start + len(data)] = data
 
     def read(self, slot: int, length: int, offset: int = 0) -> bytes:
-        """A copy of `length` bytes of a slot."""
-        start = slot * self.slot_size + offset
+        """A copy of `length` bytes of a slot; ValueError when it has fewer."""
+        start = self._start(slot, length, offset)
         return self._map[start : start + length]
 
     def close(self) -> None:
         self._map.close()
         os.close(self._descriptor)
+
+    def _start(self, slot: int, length: int, offset: int) -> int:
+        if slot not in range(self.slots) or not 0 <= offset <= offset + length <= self.slot_size:
+            raise ValueError(f"{length} bytes at {offset} are not within slot {slot} of {self.slot_size} bytes")
+        return slot * self.slot_size + offset
 
 
 def parcel(data: bytes) -> int:

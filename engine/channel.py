@@ -4,6 +4,7 @@ Packets keep their borders, so a writer that is killed leaves a whole frame or n
 here locks: a killed holder cannot leave a channel stuck.
 """
 import array
+import os
 import socket
 from collections.abc import Sequence
 from typing import Any
@@ -45,6 +46,8 @@ class Channel:
         data = pack(frame)
         if len(data) > self._limit:
             raise FrameError(f"{type(frame).__name__} has {len(data)} bytes, its channel takes {self._limit}")
+        if len(descriptors) > MAX_DESCRIPTORS:
+            raise FrameError(f"{len(descriptors)} descriptors with one frame, a channel takes {MAX_DESCRIPTORS}")
         try:
             if descriptors:
                 socket.send_fds(self._socket, [data], list(descriptors))
@@ -56,16 +59,25 @@ class Channel:
     def receive(self) -> tuple[Any, list[int]]:
         """One frame and its descriptors, now the receiver's to close; waits for it. ChannelClosed at end of file."""
         try:
-            data, ancillary, _, _ = self._socket.recvmsg(self._limit, _ANCILLARY, socket.MSG_CMSG_CLOEXEC)
-        except ConnectionResetError as error:
-            raise ChannelClosed from error
+            data, ancillary, _, _ = self._packet()
+        except ConnectionResetError:
+            # The other end left with packets unread. The kernel tells that once, and before what that end had sent.
+            data, ancillary, _, _ = self._packet()
         if not data:
             raise ChannelClosed
         descriptors = array.array("i")
         for level, kind, content in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                 descriptors.frombytes(content[: len(content) - len(content) % descriptors.itemsize])
-        return unpack(data), list(descriptors)
+        try:
+            return unpack(data), list(descriptors)
+        except FrameError:
+            for descriptor in descriptors:
+                os.close(descriptor)
+            raise
+
+    def _packet(self) -> tuple[bytes, list[Any], int, Any]:
+        return self._socket.recvmsg(self._limit, _ANCILLARY, socket.MSG_CMSG_CLOEXEC)
 
     def set_blocking(self, blocking: bool) -> None:
         """Without blocking, send and receive raise BlockingIOError instead of waiting."""

@@ -2,6 +2,9 @@
 import os
 from pathlib import Path
 
+#: Behind the name of a file that is not whole yet.
+PART = ".part"
+
 
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable."""
@@ -22,13 +25,20 @@ def write_all(descriptor: int, data: bytes, offset: int) -> None:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Replace a file by this content: a reader, or a crash, sees the old one or the new one."""
-    part = path.with_name(path.name + ".part")
-    with open(part, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
+    """Replace a file by this content: a reader, or a crash, sees the old one or the new one.
+
+    After an OSError the old one is there and nothing else; a crash can leave the name with PART behind it.
+    """
+    part = path.with_name(path.name + PART)
+    try:
+        with open(part, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
     sync_folder(path.parent)
 
 

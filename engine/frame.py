@@ -9,6 +9,8 @@ import msgpack
 DATA_LIMIT = 128
 #: Bytes that a frame on a control channel may have; it carries texts for people.
 CONTROL_LIMIT = 65536
+#: A path that is not UTF-8 passes, as os.fsdecode has it.
+_PATHS = "surrogateescape"
 
 _T = TypeVar("_T")
 _CLASSES: dict[str, tuple[type[Any], tuple[str, ...]]] = {}
@@ -32,14 +34,14 @@ def pack(obj: object) -> bytes:
     """The bytes of one frame."""
     name = type(obj).__name__
     _, names = _CLASSES[name]
-    packed: bytes = msgpack.packb([name, *[getattr(obj, field) for field in names]])
+    packed: bytes = msgpack.packb([name, *[getattr(obj, field) for field in names]], unicode_errors=_PATHS)
     return packed
 
 
 def unpack(data: bytes) -> Any:
     """The frame in these bytes; FrameError when there is none or its class is not known here."""
     try:
-        name, *values = msgpack.unpackb(data)
+        name, *values = msgpack.unpackb(data, unicode_errors=_PATHS)
         cls, _ = _CLASSES[name]
         build: Callable[..., Any] = cls
         return build(*values)

@@ -29,13 +29,11 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         """Open or create. DamagedJournalError, or OSError from the file system."""
-        created = not path.exists()
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             self.records, self._end = _scan(path, os.pread(self._descriptor, os.fstat(self._descriptor).st_size, 0))
             os.ftruncate(self._descriptor, self._end)
-            if created:
-                sync_folder(path.parent)
+            sync_folder(path.parent)
         except BaseException:
             os.close(self._descriptor)
             raise
@@ -63,10 +61,12 @@ def _scan(path: Path, data: bytes) -> tuple[list[Any], int]:
     place = 0
     while place < len(data):
         rest = len(data) - place
-        if rest < _HEADER.size or not any(data[place:]):
+        if rest < _HEADER.size:
             break
         length, length_crc, payload_crc = _HEADER.unpack_from(data, place)
         if crc32(data[place : place + 4]) != length_crc:
+            if len(data[place:].rstrip(b"\0")) < _HEADER.size:
+                break
             raise DamagedJournalError(path, place, "the length of a record is not what was written")
         if rest < _HEADER.size + length:
             break

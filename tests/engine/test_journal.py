@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from open_files import open_files
+from small_disk import run_on_small_disk
+
+from engine.error import ExitCode
+from engine.journal import DamagedJournalError, Journal
+
+RECORDS: list[Any] = [[1, "a"], [-1001234567890, 77, 1, [[5, 9]], "open"], [], [2**63 - 1], ["last", b"\0\0\1"]]
+FULL = """
+import os, sys
+from pathlib import Path
+from engine.journal import Journal
+{limit}
+path = Path(sys.argv[1]) / "journal"
+journal = Journal(path)
+kept = 0
+try:
+    while True:
+        before = path.read_bytes()
+        journal.append([kept, "x" * 3000])
+        kept += 1
+except OSError as error:
+    assert path.read_bytes() == before, "not as it was"
+    print(error.errno, end=" ")
+{room}
+journal.append(["after"])
+journal.close()
+again = Journal(path)
+print(again.records == [[number, "x" * 3000] for number in range(kept)] + [["after"]], kept > 10)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _leaks_nothing() -> Iterator[None]:
+    before = open_files()
+    yield
+    assert open_files() == before
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A journal of RECORDS."""
+    found = tmp_path / "journal"
+    write(found, RECORDS)
+    return found
+
+
+def write(path: Path, records: list[Any]) -> None:
+    journal = Journal(path)
+    for record in records:
+        journal.append(record)
+    journal.close()
+
+
+def read(path: Path) -> list[Any]:
+    journal = Journal(path)
+    journal.close()
+    return journal.records
+
+
+def start_of_last(path: Path) -> int:
+    """Where the last record begins."""
+    other = path.with_name("shorter")
+    write(other, RECORDS[:-1])
+    return other.stat().st_size
+
+
+def test_records_come_back_in_order(path: Path) -> None:
+    assert read(path) == RECORDS
+    write(path, [["more"]])
+    assert read(path) == [*RECORDS, ["more"]]
+
+
+def test_a_new_journal_is_empty(tmp_path: Path) -> None:
+    assert read(tmp_path / "journal") == []
+    assert read(tmp_path / "journal") == []
+
+
+@pytest.mark.parametrize("zeros", [False, True], ids=["cut", "zeros behind the cut"])
+def test_torn_at_every_byte_of_the_last_record(path: Path, zeros: bool) -> None:
+    whole = path.read_bytes()
+    start = start_of_last(path)
+    for cut in range(start, len(whole)):
+        path.write_bytes(whole[:cut] + bytes(len(whole) - cut) * zeros)
+        if path.read_bytes() == whole:
+            continue
+        assert read(path) == RECORDS[:-1], cut
+        assert path.read_bytes() == whole[:start]
+        write(path, [RECORDS[-1]])
+        assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("length", [1, 11, 12, 13, 5000])
+def test_a_tail_of_zeros_is_cut_off(path: Path, length: int) -> None:
+    whole = path.read_bytes()
+    path.write_bytes(whole + bytes(length))
+    assert read(path) == RECORDS
+    assert path.read_bytes() == whole
+
+
+def test_no_flipped_bit_goes_unnoticed(path: Path) -> None:
+    whole = path.read_bytes()
+    start = start_of_last(path)
+    for place in range(len(whole)):
+        for bit in range(8):
+            flipped = bytearray(whole)
+            flipped[place] ^= 1 << bit
+            path.write_bytes(flipped)
+            try:
+                found = read(path)
+            except DamagedJournalError:
+                assert path.read_bytes() == flipped, "a damaged journal is evidence"
+            else:
+                assert place >= start, (place, bit)
+                assert found == RECORDS[:-1]
+
+
+def test_damage_is_told_with_its_place(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[13] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(DamagedJournalError) as caught:
+        Journal(path)
+    assert str(caught.value) == f"{path} is damaged at byte 0: a record is not what was written"
+    assert caught.value.exit_code == ExitCode.STORAGE
+    assert caught.value.hint
+
+
+def test_a_failed_append_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    code = FULL.format(
+        limit="import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, -1))",
+        room="resource.setrlimit(resource.RLIMIT_FSIZE, (-1, -1))",
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("27 True True\n", "")
+
+
+def test_a_full_disk_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    room = tmp_path / "disk"
+    room.mkdir()
+    code = FULL.format(
+        limit="ballast = Path(sys.argv[1]) / 'ballast'; ballast.write_bytes(bytes(8192))", room="ballast.unlink()"
+    )
+    assert run_on_small_disk(room, "64k", code) == "28 True True\n"
+
+
+def test_a_long_journal_opens_without_looking_at_everything_for_each_record(tmp_path: Path) -> None:
+    """A day of commits: 86,400 records. Built in one go, for a sync each would take minutes."""
+    path = tmp_path / "journal"
+    write(path, [[[-1001234567890, 77, 1, "x" * 60]]])
+    record = path.read_bytes()
+    path.write_bytes(record * 86_400)
+    assert len(read(path)) == 86_400
+
+
+def test_a_folder_in_its_place(tmp_path: Path) -> None:
+    (tmp_path / "journal").mkdir()
+    with pytest.raises(IsADirectoryError):
+        Journal(tmp_path / "journal")
+    assert os.listdir(tmp_path) == ["journal"]
