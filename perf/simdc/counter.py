@@ -55,6 +55,13 @@ class Counter:
     bytes_out: int = 0
     #: account index or NOBODY
     accounts: dict[int, AccountCount] = field(default_factory=dict)
+    #: method -> when its first and its last call were answered, by time.monotonic()
+    moments: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def touch(self, method: str, now: float) -> None:
+        """Note that a call of this method is answered."""
+        first, _ = self.moments.get(method, (now, now))
+        self.moments[method] = first, now
 
     def account(self, index: int) -> AccountCount:
         count = self.accounts.get(index)
@@ -65,9 +72,10 @@ class Counter:
     def reset(self) -> None:
         self.connections = self.handshakes = self.bytes_in = self.bytes_out = 0
         self.accounts.clear()
+        self.moments.clear()
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON: totals, `methods` over all accounts, and `accounts` by index ("-1" before a login)."""
+        """As JSON: totals, `methods` over all accounts, `accounts` by index ("-1" before a login), `moments`."""
         total: dict[str, MethodCount] = {}
         for account in self.accounts.values():
             for name, count in account.methods.items():
@@ -86,4 +94,5 @@ class Counter:
                 }
                 for index, account in sorted(self.accounts.items())
             },
+            "moments": self.moments,
         }

@@ -68,6 +68,7 @@ class Dispatcher:
             return connection.abort()
         account = request.session.key.login.account
         count = self._counter.account(NOBODY if account is None else account.index)
+        self._counter.touch(request.method, time.monotonic())
         answer = self._answer(request, count.method(request.method))
         if cut is Cut.AFTER_WORK:
             return connection.abort()
