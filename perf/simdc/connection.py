@@ -66,14 +66,13 @@ class Connection(asyncio.Protocol):
             self._server.complain(f"connection to DC {self._dc_id} closed: {error}")
             self.close()
 
-    def send(self, packet: bytes) -> int:
-        """Send one packet; the number of bytes that go over the wire, 0 once the connection is gone."""
+    def send(self, packet: bytes) -> None:
+        """Send one packet; nothing once the connection is gone."""
         if self._socket is None or self._codec is None or self._socket.is_closing():
-            return 0
+            return
         data = self._codec.wrap(packet)
         self._socket.write(data)
         self._server.counter.bytes_out += len(data)
-        return len(data)
 
     def close(self) -> None:
         """Close after what is already written."""

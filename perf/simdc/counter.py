@@ -21,9 +21,11 @@ class MethodCount:
     errors: Multiset[str] = field(default_factory=Multiset)
 
     def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
         return {"calls": self.calls, "early": self.early, "floods": self.floods, "errors": dict(self.errors)}
 
     def add(self, other: MethodCount) -> None:
+        """Take in what another account called."""
         self.calls += other.calls
         self.early += other.early
         self.floods += other.floods
@@ -39,6 +41,7 @@ class AccountCount:
     methods: dict[str, MethodCount] = field(default_factory=dict)
 
     def method(self, name: str) -> MethodCount:
+        """The count of one method, made at its first call."""
         count = self.methods.get(name)
         if count is None:
             count = self.methods[name] = MethodCount()
@@ -64,12 +67,14 @@ class Counter:
         self.moments[method] = first, now
 
     def account(self, index: int) -> AccountCount:
+        """The count of one account, made at its first call."""
         count = self.accounts.get(index)
         if count is None:
             count = self.accounts[index] = AccountCount()
         return count
 
     def reset(self) -> None:
+        """Count from zero."""
         self.connections = self.handshakes = self.bytes_in = self.bytes_out = 0
         self.accounts.clear()
         self.moments.clear()

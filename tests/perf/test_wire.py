@@ -165,6 +165,19 @@ def test_unknown_methods_are_refused_and_counted() -> None:
     run(check)
 
 
+def test_wrappers_in_each_other() -> None:
+    async def check(server: Server) -> None:
+        async with logged_in(server) as client:
+            takeout = await client(functions.account.InitTakeoutSessionRequest())
+            history = functions.messages.GetHistoryRequest(types.InputPeerSelf(), 0, None, 0, 100, 0, 0, 0)
+            ranged = functions.InvokeWithMessagesRangeRequest(types.MessageRange(10, 20), history)
+            query = functions.InvokeWithTakeoutRequest(takeout.id, functions.InvokeWithoutUpdatesRequest(ranged))
+            page = await client(query)
+            assert [message.id for message in page.messages] == list(range(20, 9, -1))
+
+    run(check)
+
+
 def test_service_messages() -> None:
     async def check(server: Server) -> None:
         async with connected(server) as client:

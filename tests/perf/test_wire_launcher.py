@@ -68,6 +68,14 @@ def test_control_changes_a_running_server(simdc: SimDC) -> None:
     asyncio.run(check())
 
 
+def test_control_changes_chats_and_tells_the_truth(simdc: SimDC, tmp_path: Path) -> None:
+    done = simdc.control("mutate", chat="sim_kinds", insert=2)
+    assert len(done["insert"]) == 2
+    assert [change["id"] for change in simdc.control("mutations")] == done["insert"]
+    simdc.control("truth", folder=str(tmp_path))
+    assert sorted(folder.name for folder in tmp_path.iterdir()) == ["0", "1"]
+
+
 def test_senseless_control_requests_are_refused(simdc: SimDC) -> None:
     for do, request, message in (
         ("fly", {}, "unknown command"),
