@@ -1,11 +1,16 @@
 """Changes while the server runs, and their log."""
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from telethon.tl import types
 from tiny_world import CHANNEL, GROUP, SUPERGROUP, tiny_world
+from wire import stock_client
 
 from perf.simdc.bulk import BulkHistory
+from perf.simdc.corpus.build import build_world
+from perf.simdc.launcher import SimDC
 from perf.simdc.mutation import apply, log, tick
 from perf.simdc.world import World
 
@@ -73,3 +78,34 @@ def test_rates_go_on_until_they_are_set_to_nothing(world: World) -> None:
     assert len(log(world)) == len(done)
     with pytest.raises(ValueError, match="no change"):
         apply(world, {"chat": SUPERGROUP, "rates": {"frobnicate": 1}})
+
+
+def test_a_walk_meets_once_whatever_was_there_throughout() -> None:
+    history = build_world(1, 2, {"lively": 8000}).histories
+    with SimDC("--bulk", "lively=8000") as simdc:
+        done = simdc.control("mutate", chat="sim_lively", insert=5, edit=5, delete=50)
+        simdc.control("mutate", chat="sim_lively", rates={"insert": 60, "edit": 60, "delete": 200})
+        found = asyncio.run(everything(simdc))
+        changes = simdc.control("mutations")
+    chat = changes[0]["chat"]
+    gone = {change["id"] for change in changes if change["do"] == "delete"}
+    came = {change["id"] for change in changes if change["do"] == "insert"}
+    assert len(gone) > len(done["delete"]) == 50
+    assert len(came) > len(done["insert"]) == 5
+    assert found == sorted(set(found), reverse=True)
+    there = set(history[chat].ids(0, 8000)) | set(done["insert"])
+    assert there - gone <= set(found) <= there | came
+    assert not set(done["delete"]) & set(found)
+
+
+async def everything(simdc: SimDC) -> list[int]:
+    """The ids that a stock script gets of the lively chat."""
+    client = stock_client(simdc.settings["host"], simdc.settings["port"], simdc.settings["public_key"])
+    await client.connect()
+    try:
+        account = simdc.accounts[0]
+        await client.send_code_request(account["phone"])
+        await client.sign_in(account["phone"], account["code"])
+        return [message.id async for message in client.iter_messages("sim_lively", wait_time=0)]
+    finally:
+        await client.disconnect()

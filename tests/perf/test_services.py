@@ -199,7 +199,8 @@ class TestDialogs:
     def test_every_dialog_pinned_first_then_by_date(self, call: Call) -> None:
         answer = self.dialogs(call)
         assert isinstance(answer, types.messages.Dialogs)
-        assert self.listed(answer) == [SUPERGROUP, 15, GROUP, CHANNEL, FORUM, CLOSED, EMPTY]
+        assert self.listed(answer) == [SUPERGROUP, 15, GROUP, CHANNEL, CHANNEL, FORUM, CLOSED, EMPTY]
+        assert isinstance(answer.dialogs[4], types.DialogFolder)
         tops = {get_peer_id(dialog.peer): dialog.top_message for dialog in answer.dialogs}
         assert tops == {SUPERGROUP: 259, 15: 402, GROUP: 37, CHANNEL: 30, FORUM: 9, CLOSED: 0, EMPTY: 0}
         assert {(get_peer_id(m.peer_id), m.id) for m in answer.messages} == {i for i in tops.items() if i[1]}
@@ -208,8 +209,7 @@ class TestDialogs:
 
     def test_folders(self, call: Call) -> None:
         main = self.dialogs(call, folder_id=0)
-        assert isinstance(main.dialogs[0], types.DialogFolder)
-        assert self.listed(main)[1:] == [SUPERGROUP, 15, GROUP, FORUM, CLOSED, EMPTY]
+        assert self.listed(main) == [SUPERGROUP, 15, GROUP, FORUM, CLOSED, EMPTY]
         assert CHANNEL not in {get_peer_id(chat) for chat in main.chats}
         assert self.listed(self.dialogs(call, folder_id=1)) == [CHANNEL]
         assert error_of(self.dialogs, call, folder_id=2) == (400, "FOLDER_ID_INVALID")
@@ -228,13 +228,13 @@ class TestDialogs:
                 break
             seen += self.listed(page)
             last, message = seen[-1], page.messages[-1] if page.messages else message
-        assert seen == [SUPERGROUP, 15, GROUP, CHANNEL, FORUM, CLOSED, EMPTY]
+        assert seen == [SUPERGROUP, 15, GROUP, CHANNEL, CHANNEL, FORUM, CLOSED, EMPTY]
 
     def test_pinned_and_named_ones(self, call: Call) -> None:
         pinned = read(get_pinned_dialogs(call, functions.messages.GetPinnedDialogsRequest(folder_id=1)))
         assert pinned.dialogs == []
         pinned = read(get_pinned_dialogs(call, functions.messages.GetPinnedDialogsRequest(folder_id=0)))
-        assert self.listed(pinned)[1:] == [SUPERGROUP]
+        assert self.listed(pinned) == [SUPERGROUP]
         asked = [types.InputDialogPeer(input_of(call, peer)) for peer in (GROUP, 19)]
         named = read(get_peer_dialogs(call, functions.messages.GetPeerDialogsRequest(asked)))
         assert self.listed(named) == [GROUP, 19]

@@ -36,27 +36,26 @@ class Entry:
 def get_dialogs(call: Call, request: GetDialogsRequest) -> bytes:
     """messages.dialogs for the whole list, else messages.dialogsSlice.
 
-    Without folder_id every dialog; 0 and 1 take one folder, and 0 begins with the archive's dialogFolder. Pinned
-    ones come first unless exclude_pinned. 400 FOLDER_ID_INVALID.
+    Without folder_id every dialog, and a dialogFolder for the archive; 0 and 1 take one folder. Pinned ones come
+    first unless exclude_pinned. 400 FOLDER_ID_INVALID.
     """
     if request.folder_id not in (None, 0, ARCHIVE):
         raise RpcError(400, "FOLDER_ID_INVALID")
     entries = ranked(call, request.folder_id, pinned=not request.exclude_pinned)
     start = _start(call, entries, request)
     shown = entries[start : start + min(max(request.limit, 1), PAGE_LIMIT)]
-    folder = _archive(call) if request.folder_id == 0 and start == 0 and not request.exclude_pinned else None
     if len(shown) == len(entries):
         head = pack("<I", types.messages.Dialogs.CONSTRUCTOR_ID)
     else:
         head = pack("<Ii", types.messages.DialogsSlice.CONSTRUCTOR_ID, len(entries))
-    return head + body(call, shown, folder)
+    return head + body(call, shown, folders=request.folder_id is None)
 
 
 @serves(GetPinnedDialogsRequest)
 def get_pinned_dialogs(call: Call, request: GetPinnedDialogsRequest) -> bytes:
     """messages.peerDialogs with the pinned dialogs of one folder."""
     entries = [entry for entry in ranked(call, request.folder_id) if entry.dialog.pinned]
-    return _peer_dialogs(call, entries, _archive(call) if request.folder_id == 0 else None)
+    return _peer_dialogs(call, entries)
 
 
 @serves(GetPeerDialogsRequest)
@@ -70,7 +69,7 @@ def get_peer_dialogs(call: Call, request: GetPeerDialogsRequest) -> bytes:
         else:
             marked_id = known(call, item.peer)
             entries.append(entry_of(call, listed.get(marked_id, Dialog(marked_id))))
-    return _peer_dialogs(call, entries, None)
+    return _peer_dialogs(call, entries)
 
 
 def ranked(call: Call, folder_id: int | None, *, pinned: bool = True) -> list[Entry]:
@@ -105,11 +104,8 @@ def _start(call: Call, entries: Sequence[Entry], request: GetDialogsRequest) -> 
     )
 
 
-def _archive(call: Call) -> bytes | None:
-    """The dialogFolder that stands for the archive in the main list; None for an empty archive."""
-    entries = ranked(call, ARCHIVE)
-    if not entries:
-        return None
+def _archive(entries: Sequence[Entry]) -> bytes:
+    """The dialogFolder that stands for the archive with these dialogs."""
     unread = [unread_count(entry) for entry in entries]
     folder = types.DialogFolder(
         folder=types.Folder(ARCHIVE, "Archived Chats"),
@@ -119,7 +115,6 @@ def _archive(call: Call) -> bytes | None:
         unread_unmuted_peers_count=sum(1 for count in unread if count),
         unread_muted_messages_count=0,
         unread_unmuted_messages_count=sum(unread),
-        pinned=True,
     )
     return bytes(folder)
 
@@ -152,23 +147,25 @@ def _dialog(entry: Entry) -> bytes:
     return bytes(dialog)
 
 
-def body(call: Call, entries: Sequence[Entry], folder: bytes | None) -> bytes:
+def body(call: Call, entries: Sequence[Entry], *, folders: bool = False) -> bytes:
     """The vectors dialogs, messages, chats and users.
 
-    The archive's top peer does not come along for its dialogFolder: Telethon 1.45 cannot represent that entry
-    and skips it only when its peer is unknown.
+    With `folders` the archive's dialogFolder follows its first dialog: Telethon 1.45 would fail on that entry, but
+    passes over it where it has just seen the peer.
     """
+    archive = ranked(call, ARCHIVE) if folders else []
     named = {entry.dialog.marked_id for entry in entries}
-    messages = []
+    dialogs, messages = [], []
     for entry in entries:
+        dialogs.append(_dialog(entry))
+        if archive and entry.dialog is archive[0].dialog:
+            dialogs.append(_archive(archive))
         if entry.history is not None:
             messages.append(entry.history.message(entry.top_id))
             named |= entry.history.peers([entry.top_id])
-    dialogs = ([folder] if folder else []) + [_dialog(entry) for entry in entries]
-    tail = peers(View.of(call.world, call.account), named)
-    return vector(dialogs) + own(call, vector(messages)) + tail
+    return vector(dialogs) + own(call, vector(messages)) + peers(View.of(call.world, call.account), named)
 
 
-def _peer_dialogs(call: Call, entries: Sequence[Entry], folder: bytes | None) -> bytes:
+def _peer_dialogs(call: Call, entries: Sequence[Entry]) -> bytes:
     state = types.updates.State(pts=1, qts=0, date=datetime.fromtimestamp(int(time.time()), UTC), seq=1, unread_count=0)
-    return pack("<I", types.messages.PeerDialogs.CONSTRUCTOR_ID) + body(call, entries, folder) + bytes(state)
+    return pack("<I", types.messages.PeerDialogs.CONSTRUCTOR_ID) + body(call, entries) + bytes(state)
