@@ -4,8 +4,9 @@ Not multiprocessing's, because that one listens on a named socket in a temporary
 This one has a single socket pair and no name anywhere. It is the parent of all children: it reports each death, and when
 the supervisor is gone it gives them GRACE seconds and kills the rest.
 
-Run as `python -m engine.forkserver DESCRIPTOR MODULE...`.
+Run as `python -P -m engine.forkserver DESCRIPTOR PRELOAD...`; a preload is a module, or module:function to be called too.
 """
+import ctypes
 import gc
 import importlib
 import os
@@ -28,16 +29,29 @@ GRACE = 3.0
 REQUEST_LIMIT = 4096
 #: What a child's exit status is when its own code raised.
 CRASHED = 70
+#: prctl(2): the signal that a process gets when its parent ends
+_PR_SET_PDEATHSIG = 1
 
 
 def serve(server: socket.socket) -> None:
     """Start children and report their deaths until the supervisor closes its end; then see them off."""
+    children: dict[int, int] = {}
+    try:
+        answer(server, children)
+    except ConnectionError:
+        pass  # the supervisor was killed with reports unread
+    finally:
+        see_off(children)
+
+
+def answer(server: socket.socket, children: dict[int, int]) -> None:
+    """Take requests to start a child until there is nobody to make them; ConnectionError when that shows so."""
     wake, waker = os.pipe()
     os.set_blocking(wake, False)
     os.set_blocking(waker, False)
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    children: dict[int, int] = {}
+    own = os.getpid()
     poll = select.poll()
     poll.register(server, select.POLLIN)
     poll.register(wake, select.POLLIN)
@@ -47,20 +61,17 @@ def serve(server: socket.socket) -> None:
             os.read(wake, 4096)
             report_deaths(server, children)
         if server.fileno() in ready:
-            request, descriptors, _, _ = socket.recv_fds(server, REQUEST_LIMIT, MAX_DESCRIPTORS)
+            request, descriptors, _, _ = socket.recv_fds(server, REQUEST_LIMIT, MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
             if not request:
-                break
+                return
             number, name, target, length = msgpack.unpackb(request)
             pid = os.fork()
             if pid == 0:
-                for descriptor in (wake, waker, server.fileno()):
-                    os.close(descriptor)
-                become(name, target, length, descriptors)
+                become(name, target, length, descriptors, own, (wake, waker, server.fileno()))
             for descriptor in descriptors:
                 os.close(descriptor)
             children[pid] = number
             server.send(msgpack.packb(["born", number, pid]))
-    see_off(children)
 
 
 def report_deaths(server: socket.socket, children: dict[int, int]) -> None:
@@ -72,11 +83,7 @@ def report_deaths(server: socket.socket, children: dict[int, int]) -> None:
             return
         if pid == 0:
             return
-        number = children.pop(pid)
-        try:
-            server.send(msgpack.packb(["dead", number, os.waitstatus_to_exitcode(status)]))
-        except (BrokenPipeError, ConnectionResetError):
-            return  # the supervisor is gone too; serve() sees that next
+        server.send(msgpack.packb(["dead", children.pop(pid), os.waitstatus_to_exitcode(status)]))
 
 
 def see_off(children: dict[int, int]) -> None:
@@ -92,14 +99,24 @@ def see_off(children: dict[int, int]) -> None:
         os.waitpid(pid, 0)
 
 
-def become(name: str, target: str, length: int, descriptors: list[int]) -> None:
-    """In the new child: run the target and leave. Signals of the terminal are the supervisor's business."""
+def become(
+    name: str, target: str, length: int, descriptors: list[int], parent: int, foreign: tuple[int, ...]
+) -> None:
+    """In the new child: run the target and leave. `foreign`: the fork server's own descriptors.
+
+    Signals of the terminal are the supervisor's business. A fork server that is killed takes its children with it, since
+    nobody could see them off any more.
+    """
     code = CRASHED
     try:
+        ctypes.CDLL(None).prctl(ctypes.c_int(_PR_SET_PDEATHSIG), ctypes.c_ulong(signal.SIGKILL))
+        if os.getppid() != parent:
+            return
+        for descriptor in foreign:
+            os.close(descriptor)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        ignore_signals()
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         with open("/proc/self/comm", "w") as comm:
             comm.write(f"tgbulk-{name}"[:15])
@@ -114,20 +131,30 @@ def become(name: str, target: str, length: int, descriptors: list[int]) -> None:
         traceback.print_exc()
     finally:
         try:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            for stream in (sys.stdout, sys.stderr):
+                if stream is not None:
+                    stream.flush()
         except OSError:
             code = code or CRASHED  # a terminal that is gone
-        os._exit(code)
+        finally:
+            os._exit(code)
+
+
+def ignore_signals() -> None:
+    """Those that come to the whole process group."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    ignore_signals()
     server = socket.socket(fileno=int(sys.argv[1]))
     server.set_inheritable(False)
-    for module in sys.argv[2:]:
-        importlib.import_module(module)
+    for name in sys.argv[2:]:
+        module, _, function = name.partition(":")
+        imported = importlib.import_module(module)
+        if function:
+            getattr(imported, function)()
     gc.collect()
     gc.freeze()
     serve(server)

@@ -17,7 +17,7 @@ from typing import Any
 import msgpack
 
 from engine.arena import parcel
-from engine.channel import Channel, ChannelClosed, control_pair
+from engine.channel import MAX_DESCRIPTORS, Channel, ChannelClosed, control_pair
 from engine.descriptor import dump
 from engine.error import TgbulkError
 
@@ -25,6 +25,7 @@ from engine.error import TgbulkError
 TICK = 0.2
 #: Seconds that the fork server has to import its modules.
 START_LIMIT = 60.0
+_ENDED = "the fork server ended before its time"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -74,7 +75,7 @@ class Supervisor:
     """Use as a context manager: leaving it ends every child that is still there."""
 
     def __init__(self, preload: list[str]) -> None:
-        """preload: modules that the fork server imports once for all children."""
+        """preload: what the fork server imports (module) and calls (module:function) once for all children."""
         self._preload = preload
         self._children: dict[int, Child] = {}
         self._selector = selectors.DefaultSelector()
@@ -88,7 +89,7 @@ class Supervisor:
             self._server, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             with theirs:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "engine.forkserver", str(theirs.fileno()), *self._preload],
+                    [sys.executable, "-P", "-m", "engine.forkserver", str(theirs.fileno()), *self._preload],
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
                 )
@@ -98,7 +99,8 @@ class Supervisor:
             os.set_blocking(self._waker, False)
             self._old_wakeup = signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
             for number in _SIGNALS:
-                self._handlers[number] = signal.signal(number, lambda *_: None)
+                if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it for SIGHUP
+                    self._handlers[number] = signal.signal(number, lambda *_: None)
             self._selector.register(self._server, selectors.EVENT_READ, None)
             self._selector.register(self._wake, selectors.EVENT_READ, None)
         finally:
@@ -131,23 +133,29 @@ class Supervisor:
         Arguments are pickled; channels, arenas and locks among them travel as descriptors, and the caller closes its own.
         """
         ours, theirs = control_pair()
-        data, descriptors = dump((theirs, *arguments))
-        request_parcel = parcel(data)
         child = Child(len(self._children), name, ours)
         try:
-            socket.send_fds(
-                self._server,
-                [msgpack.packb([child.number, name, target, len(data)])],
-                [*descriptors, request_parcel],
-            )
-        except (BrokenPipeError, ConnectionResetError) as error:
-            raise TgbulkError("the fork server ended before its time") from error
+            self._request(child, target, *dump((theirs, *arguments)))
+        except BaseException:
+            ours.close()
+            raise
         finally:
-            os.close(request_parcel)
             theirs.close()
         self._children[child.number] = child
         self._selector.register(ours, selectors.EVENT_READ, child)
         return child
+
+    def _request(self, child: Child, target: str, data: bytes, descriptors: list[int]) -> None:
+        if len(descriptors) >= MAX_DESCRIPTORS:
+            raise ValueError(f"{child.name} needs {len(descriptors)} descriptors, the limit is {MAX_DESCRIPTORS - 1}")
+        request = msgpack.packb([child.number, child.name, target, len(data)])
+        data_parcel = parcel(data)
+        try:
+            socket.send_fds(self._server, [request], [*descriptors, data_parcel])
+        except ConnectionError as error:
+            raise TgbulkError(_ENDED) from error
+        finally:
+            os.close(data_parcel)
 
     def kill(self) -> None:
         """SIGKILL every child that still lives."""
@@ -161,7 +169,9 @@ class Supervisor:
     def events(self) -> Iterator[Event]:
         """What happens, until the caller has heard enough. TgbulkError when the fork server dies."""
         while True:
-            for key, _ in self._selector.select(max(0.0, self._next_tick - time.monotonic())):
+            ready = self._selector.select(max(0.0, self._next_tick - time.monotonic()))
+            # Deaths last: what a child said is often their cause.
+            for key, _ in sorted(ready, key=lambda pair: pair[0].fileobj is self._server):
                 if isinstance(key.data, Child):
                     yield from self._hear(key.data)
                 elif key.fileobj == self._wake:
@@ -182,9 +192,12 @@ class Supervisor:
         yield Told(child, frame)
 
     def _hear_server(self) -> Iterator[Event]:
-        report = self._server.recv(4096)
+        try:
+            report = self._server.recv(4096)
+        except ConnectionError as error:
+            raise TgbulkError(_ENDED) from error
         if not report:
-            raise TgbulkError("the fork server was killed")
+            raise TgbulkError(_ENDED)
         what, number, value = msgpack.unpackb(report)
         child = self._children[number]
         if what == "born":
@@ -195,11 +208,12 @@ class Supervisor:
         yield Died(child)
 
     def _last_words(self, child: Child) -> Iterator[Event]:
-        """What a dead child had sent before."""
+        """What a dead child had sent before; waits for nothing, should some heir of the child hold its end open."""
+        child.control.set_blocking(False)
         while True:
             try:
                 frame, _ = child.control.receive()
-            except ChannelClosed:
+            except (ChannelClosed, BlockingIOError):
                 break
             yield Told(child, frame)
         if child.control in self._selector.get_map():

@@ -1,0 +1,100 @@
+"""What the processes of the supervisor's tests do; the fork server imports it."""
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import time
+from dataclasses import dataclass
+
+from open_files import open_files
+
+from engine.arena import Arena
+from engine.channel import Channel, ChannelClosed
+from engine.frame import frame
+from engine.lock import Lock
+
+
+@frame
+@dataclass(slots=True)
+class Word:
+    """Anything, as text."""
+
+    text: str
+
+
+def say(control: Channel, *words: str) -> None:
+    for word in words:
+        control.send(Word(word))
+
+
+def say_without_listening(control: Channel, word: str) -> None:
+    """Leave with a frame unread, once the supervisor has sent one."""
+    control.send(Word("listening"))
+    while not _readable(control):
+        time.sleep(0.001)
+    control.send(Word(word))
+
+
+def _readable(control: Channel) -> bool:
+    return bool(select.select([control], [], [], 0)[0])
+
+
+def leave(control: Channel, code: int) -> None:
+    raise SystemExit(code)
+
+
+def fail(control: Channel) -> None:
+    raise RuntimeError("on purpose")
+
+
+def kill_itself(control: Channel, number: int) -> None:
+    control.send(Word("last word"))
+    os.kill(os.getpid(), number)
+    time.sleep(60)
+
+
+def wait(control: Channel) -> None:
+    """An orderly child: leaves at the end of file."""
+    control.send(Word(str(os.getpid())))
+    try:
+        while True:
+            control.send(control.receive()[0])
+    except ChannelClosed:
+        pass
+
+
+def sleep(control: Channel) -> None:
+    """A child that listens to nobody."""
+    control.send(Word(str(os.getpid())))
+    while True:
+        time.sleep(60)
+
+
+def announce(control: Channel, behaviour: str) -> None:
+    """Like wait or sleep, for a supervisor that does not read: the pid goes to standard output."""
+    os.write(1, b"%d\n" % os.getpid())
+    globals()[behaviour](control)
+
+
+def list_descriptors(control: Channel, *_: object) -> None:
+    control.send(Word("\n".join(f"{number} {target}" for number, target in sorted(open_files().items()))))
+
+
+def use(control: Channel, arena: Arena, told: Channel, lock: Lock) -> None:
+    """Read slot 0, write slot 1, say something on another channel, hold the lock until the end of file."""
+    arena.write(1, arena.read(0, 5)[::-1])
+    told.send(Word(lock.holder() or "nobody"))
+    wait(control)
+
+
+def signals(control: Channel) -> None:
+    """Which signals this process ignores, and how it is called."""
+    ignored = [s.name for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(s) is signal.SIG_IGN]
+    with open("/proc/self/comm") as comm:
+        control.send(Word(" ".join([comm.read().strip(), *ignored, *map(str, signal.pthread_sigmask(0, []))])))
+
+
+def break_output(control: Channel) -> None:
+    sys.stdout = None  # type: ignore[assignment]
