@@ -1,0 +1,306 @@
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from random import Random
+
+import pytest
+from open_files import open_files
+
+from engine.arena import Arena, open_parcel
+from engine.channel import Channel, ChannelClosed, data_pair
+from engine.hop import Gone, Have, Page, Wrote
+from engine.ring import CREDIT, DEATHS, Ring, RingError, State
+
+SLOTS, SIZE = 8, 64
+STEPS = 250
+
+
+@pytest.fixture(autouse=True)
+def _leaks_nothing() -> Iterator[None]:
+    before = open_files()
+    yield
+    assert open_files() == before
+
+
+@dataclass
+class Worker:
+    """A worker and its way to write, as the model has them."""
+
+    channel: Channel
+    alive: bool = True
+    #: the ring met its death
+    closed: bool = False
+    #: sequence numbers that it has, in order, and those of them that it can still receive
+    flight: list[int] = field(default_factory=list)
+    inbox: list[int] = field(default_factory=list)
+    #: blocks on the way to write
+    outbox: list[int] = field(default_factory=list)
+
+
+class World:
+    """A ring among real arenas and channels, and beside it a model of what its table must be."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+        self.frames = Arena.create("tgbulk-frames", SLOTS, SIZE)
+        self.blocks = Arena.create("tgbulk-blocks", SLOTS, SIZE)
+        self.ring = Ring(self.frames, self.blocks, self.on_receipt, self.on_free, self.on_lost)
+        self.states = [State.FREE] * SLOTS
+        self.slot: dict[int, int] = {}
+        self.payload: dict[int, bytes] = {}
+        self.queue: list[int] = []
+        self.workers: dict[int, Worker] = {}
+        self.deaths: Counter[int] = Counter()
+        self.held: list[int] = []
+        self.attached = 0
+        self.frees = self.expected_frees = 0
+        self.receipts: list[tuple[int, bytes, int]] = []
+        self.lost: list[int] = []
+        self.expected_lost: list[int] = []
+
+    def on_receipt(self, seq: int, receipt: bytes, answer: int) -> None:
+        assert self.ring.state(self.slot[seq]) is State.HELD
+        self.receipts.append((seq, receipt, answer))
+
+    def on_free(self) -> None:
+        self.frees += 1
+
+    def on_lost(self, seq: int) -> None:
+        self.lost.append(seq)
+
+    def attach(self) -> None:
+        ours, theirs = data_pair()
+        theirs.set_blocking(False)
+        self.workers[self.attached] = Worker(theirs)
+        self.ring.attach(self.attached, ours)
+        self.attached += 1
+        self.pump()
+
+    def reserve(self) -> None:
+        slot = self.ring.reserve()
+        if slot is None:
+            assert State.FREE not in self.states
+        else:
+            assert self.states[slot] is State.FREE
+            self.states[slot] = State.RESERVED
+
+    def cancel(self) -> None:
+        for slot in self.some(State.RESERVED):
+            self.ring.cancel(slot)
+            self.states[slot] = State.FREE
+
+    def submit(self, payload: bytes | None = None) -> None:
+        for slot in self.some(State.RESERVED):
+            if payload is None:
+                payload = self.random.randbytes(self.random.choice((0, 1, SIZE, SIZE + 1, 500)))
+            seq = self.ring.submit(slot, payload, stream=slot, kind=1, mark=len(self.slot))
+            assert seq == len(self.slot)
+            self.slot[seq], self.payload[seq] = slot, payload
+            self.states[slot] = State.QUEUED
+            self.queue.append(seq)
+            self.pump()
+
+    def work(self) -> None:
+        """A worker takes a page and answers it, or is killed on the way."""
+        for worker in self.some_worker(lambda one: one.alive and bool(one.inbox)):
+            page, descriptors = worker.channel.receive()
+            assert isinstance(page, Page)
+            seq = worker.inbox.pop(0)
+            assert (page.seq, page.slot, page.mark) == (seq, self.slot[seq], seq)
+            if page.parcel:
+                payload = open_parcel(descriptors[0], page.length)
+                os.close(descriptors[0])
+            else:
+                payload = self.frames.read(page.slot, page.length)
+            assert (payload, page.parcel) == (self.payload[seq], len(self.payload[seq]) > SIZE)
+            self.blocks.write(page.slot, b"receipt %d" % seq)
+            worker.outbox.append(seq)
+
+    def kill(self) -> None:
+        for worker in self.some_worker(lambda one: one.alive):
+            worker.alive = False
+            worker.channel.close()
+            worker.inbox.clear()
+
+    def have(self) -> None:
+        for worker in self.some_worker(lambda one: bool(one.outbox)):
+            seq = worker.outbox.pop(0)
+            slot = self.slot[seq]
+            before = len(self.receipts)
+            receipt = b"receipt %d" % seq
+            worker.flight.remove(seq)
+            self.states[slot] = State.HELD
+            self.held.append(seq)
+            self.ring.handle(Have(seq, slot, len(receipt), seq * 3))
+            assert self.receipts[before:] == [(seq, receipt, seq * 3)]
+            self.pump()
+
+    def wrote(self) -> None:
+        if self.held:
+            seq = self.held.pop(self.random.randrange(len(self.held)))
+            self.ring.handle(Wrote(seq, self.slot[seq]))
+            self.states[self.slot[seq]] = State.FREE
+            self.expected_frees += 1
+
+    def gone(self) -> None:
+        dead = [number for number, one in self.workers.items() if not one.alive and not one.outbox]
+        if dead:
+            number = self.random.choice(dead)
+            worker = self.workers.pop(number)
+            if worker.flight:
+                self.deaths[worker.flight[0]] += 1
+            again = [seq for seq in worker.flight if self.deaths[seq] < DEATHS]
+            for seq in worker.flight:
+                self.states[self.slot[seq]] = State.QUEUED if seq in again else State.FREE
+            self.expected_lost += [seq for seq in worker.flight if seq not in again]
+            self.expected_frees += len(worker.flight) - len(again)
+            self.queue[:0] = again
+            self.ring.handle(Gone(number))
+            self.ring.handle(Gone(number))
+            self.pump()
+
+    def pump(self) -> None:
+        """The oldest page to the worker that has the fewest, up to CREDIT."""
+        while self.queue:
+            ready = [(len(w.flight), n) for n, w in self.workers.items() if not w.closed and len(w.flight) < CREDIT]
+            if not ready:
+                return
+            worker = self.workers[min(ready)[1]]
+            seq = self.queue.pop(0)
+            worker.flight.append(seq)
+            self.states[self.slot[seq]] = State.FLIGHT
+            if worker.alive:
+                worker.inbox.append(seq)
+            else:
+                worker.closed = True
+
+    def some(self, state: State) -> list[int]:
+        found = [slot for slot in range(SLOTS) if self.states[slot] is state]
+        return [self.random.choice(found)] if found else []
+
+    def some_worker(self, fits: object) -> list[Worker]:
+        found = [one for one in self.workers.values() if fits(one)]  # type: ignore[operator]
+        return [self.random.choice(found)] if found else []
+
+    def check(self) -> None:
+        assert [self.ring.state(slot) for slot in range(SLOTS)] == self.states
+        flights = [seq for worker in self.workers.values() for seq in worker.flight]
+        owned = [self.slot[seq] for seq in [*flights, *self.queue, *self.held]]
+        assert len(owned) == len(set(owned)), "a slot with two owners"
+        assert all(len(worker.flight) <= CREDIT for worker in self.workers.values())
+        assert self.ring.idle() == (self.states == [State.FREE] * SLOTS)
+        assert (self.lost, self.frees) == (self.expected_lost, self.expected_frees)
+
+    def parcels(self) -> int:
+        """Parcels that the ring holds open, beside those that wait in channels."""
+        return sum("tgbulk-parcel" in target for target in open_files().values())
+
+    def finish(self) -> None:
+        """With one good worker everything comes to an end."""
+        for worker in list(self.workers.values()):
+            if worker.alive:
+                worker.alive = False
+                worker.channel.close()
+                worker.inbox.clear()
+        self.attach()
+        while not self.ring.idle():
+            for step in (self.cancel, self.have, self.gone, self.work, self.wrote):
+                step()
+                self.check()
+        while any(not worker.alive for worker in self.workers.values()):
+            self.gone()
+
+    def close(self) -> None:
+        self.ring.close_workers()
+        for worker in self.workers.values():
+            if worker.alive:
+                for _ in worker.inbox:
+                    worker.channel.receive()
+                with pytest.raises(ChannelClosed):
+                    worker.channel.receive()
+            worker.channel.close()
+        self.frames.close()
+        self.blocks.close()
+
+
+@pytest.mark.parametrize("start", range(0, 300, 100))
+def test_a_random_walk_through_all_states(start: int) -> None:
+    """Each page is answered once, or lost when DEATHS workers died of it; the table is the model's after every step."""
+    lost = deaths = 0
+    for seed in range(start, start + 100):
+        world = World(seed)
+        steps = [world.reserve, world.submit, world.work, world.have, world.wrote] * 4
+        steps += [world.reserve, world.submit, world.cancel, world.attach, world.kill, world.gone, world.gone]
+        for _ in range(STEPS):
+            if sum(worker.alive for worker in world.workers.values()) > 3:
+                world.kill()
+            world.random.choice(steps)()
+            world.check()
+        open_parcels = sum(len(world.payload[s]) > SIZE for s in world.queue + _in_flight(world))
+        assert world.parcels() == open_parcels
+        world.finish()
+        assert world.parcels() == 0
+        assert sorted([seq for seq, _, _ in world.receipts] + world.lost) == list(range(len(world.slot)))
+        assert all(world.deaths[seq] == DEATHS for seq in world.lost)
+        assert all(world.deaths[seq] < DEATHS for seq, _, _ in world.receipts)
+        world.close()
+        lost += len(world.lost)
+        deaths += world.attached
+    assert lost > 20
+    assert deaths > 500
+
+
+def _in_flight(world: World) -> list[int]:
+    return [seq for worker in world.workers.values() for seq in worker.flight]
+
+
+def test_a_page_goes_again_only_where_it_had_not_arrived() -> None:
+    """The first is with write, the second was made but not sent, the third was never begun."""
+    world = World(0)
+    world.attach()
+    for _ in range(3):
+        world.reserve()
+        world.submit(b"page")
+    first = world.workers[0]
+    world.work()
+    world.have()
+    world.kill()
+    world.gone()
+    assert first.flight == [1, 2]
+    world.attach()
+    assert [world.workers[1].channel.receive()[0].seq for _ in range(2)] == [1, 2]
+    world.workers[1].inbox.clear()
+    world.check()
+    world.close()
+
+
+@pytest.mark.parametrize(
+    "frame", [Have(0, 0, 1), Have(5, 0, 1), Wrote(0, 0), Wrote(0, 1)], ids=["before", "of another", "unheld", "free"]
+)
+def test_a_frame_that_does_not_fit_is_refused(frame: Have | Wrote) -> None:
+    world = World(0)
+    world.reserve()
+    if frame == Have(5, 0, 1):
+        world.attach()
+    world.submit(b"page")
+    with pytest.raises(RingError, match=r"slot \d is"):
+        world.ring.handle(frame)
+    world.check()
+    world.close()
+
+
+def test_nothing_twice() -> None:
+    world = World(0)
+    slot = world.ring.reserve()
+    assert slot is not None
+    world.ring.cancel(slot)
+    with pytest.raises(RingError):
+        world.ring.cancel(slot)
+    with pytest.raises(RingError):
+        world.ring.submit(slot, b"", stream=0, kind=1)
+    with pytest.raises(RingError):
+        world.ring.submit(7, b"", stream=0, kind=1)
+    world.close()
