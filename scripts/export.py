@@ -25,8 +25,8 @@ from stages.fetch.session import Session
 from stages.write.archive import Archive
 from stages.write.config import WriteConfig
 
-#: Requests on the way to Telegram at a time; more gives flood waits, not speed (spec/history-fetching.md 2).
-IN_FLIGHT = 3
+#: Requests on the way to Telegram at a time, at most; it begins with fewer (stages/fetch/bucket.py).
+IN_FLIGHT = 16
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -35,7 +35,7 @@ IN_FLIGHT = 3
 @click.option("--json", "as_json", is_flag=True, help="Events as JSON lines on standard output.")
 @click.option("-q", "--quiet", is_flag=True, help="Show nothing but failures.")
 @click.option("--workers", type=click.IntRange(1, 64), default=None, help="Decoding processes (cores - 1).")
-@click.option("--max-in-flight", "in_flight", type=click.IntRange(1, 32), default=IN_FLIGHT, help="Requests at a time (3).")
+@click.option("--max-in-flight", "in_flight", type=click.IntRange(1, 28), default=IN_FLIGHT, help="Requests at a time (16).")
 @with_setting
 def export(
     setting: Setting, chats: tuple[str, ...], archive: str, as_json: bool, quiet: bool, workers: int | None, in_flight: int

@@ -17,7 +17,7 @@ from stages.fetch.config import FetchConfig
 from stages.write.config import WriteConfig
 
 #: What the fork server imports once for everybody.
-PRELOAD = ["stages.fetch.main", "stages.process.worker", "stages.write.main"]
+PRELOAD = ["stages.fetch.main", "stages.process.worker", "stages.write.main", "stages.telegram.decoder:warm"]
 #: Seconds for an orderly stop after the first signal.
 STOP_SECONDS = 30.0
 #: Workers that may die in one run before it is given up.

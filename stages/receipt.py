@@ -10,14 +10,18 @@ class Kind(IntEnum):
 
     #: the raw TL bytes of one getHistory answer
     HISTORY = 1
-    #: a chat's record (stages/telegram/chat.py) at the start of its export; write answers with where to go on
+    #: a chat's record (stages/telegram/chat.py) at the start of its export; write answers with what is covered
     OPEN = 2
     #: the record at its end
     CLOSE = 3
+    #: the raw TL bytes of a getHistory answer of which only the receipt is wanted
+    PROBE = 4
 
 
 class Answer(IntEnum):
-    """What write answers to OPEN instead of the id to go on from, which is at least 1."""
+    """What write answers to OPEN, beside the receipt's `covered`."""
+
+    OPENED = 0
 
     #: the archive has this chat with the message ids of another account
     OTHER_ACCOUNT = -1
@@ -37,15 +41,19 @@ class Receipt:
     #: lowest and highest id of the page, messageEmpty included; 0 for an empty page
     low: int = 0
     high: int = 0
+    #: the lowest id that the range has still to ask for after this page
+    next: int = 0
     #: lines in the block
     messages: int = 0
     #: of these, service messages
     services: int = 0
     #: ids answered with messageEmpty: deleted or unavailable
     empty: list[int] | None = None
-    #: messages left out because their id is below where the page had to begin, or came twice
+    #: messages left out because they came twice, or are another range's
     repeated: int = 0
     #: why the fast decoder did not do it, "" where it did
     slow: str = ""
     #: why the page could not be decoded at all, "" where it was
     error: str = ""
+    #: write's answer to OPEN: [lo, next] of each range that the archive holds
+    covered: list[list[int]] | None = None

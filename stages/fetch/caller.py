@@ -1,10 +1,8 @@
-"""Requests of one account: one at a time to Telegram's liking, waits and retries included."""
+"""Requests of one account: admitted by the method's bucket, flood waits sat out, server trouble tried again."""
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +10,7 @@ from telethon import TelegramClient, errors
 from telethon.tl.tlobject import TLRequest
 
 from stages.fetch.access import Access
+from stages.fetch.bucket import Bucket
 from stages.fetch.client import ENDED, plain
 from stages.fetch.error import AuthNeededError, FloodParkedError, UnreachableError
 
@@ -20,9 +19,8 @@ PARK_SECONDS = 900
 #: Tries of one request while the server has trouble, and the seconds before the second one; they double.
 TRIES = 7
 FIRST_PAUSE = 0.5
-#: Added to a flood wait, as a share of it and in seconds, so that waiting requests do not all come back at once.
-JITTER_SHARE = 0.1
-JITTER_SECONDS = 0.5
+#: Requests of a method in flight, where nothing else is said.
+IN_FLIGHT = 3
 
 _TROUBLE = (
     errors.ServerError,
@@ -35,48 +33,67 @@ _TROUBLE = (
 
 
 class Caller:
-    """Sends requests past Telethon's own call loop, whose flood handling spec/telethon-hooks.md 1 lists the gaps of."""
+    """Sends requests past Telethon's own call loop, whose gaps spec/telethon-hooks.md 1 lists."""
 
     def __init__(self, client: TelegramClient, access: Access, on_wait: Callable[[str, int], None]) -> None:
         """on_wait(method, seconds) is told of every flood wait."""
         self._client = client
         self._access = access
         self._on_wait = on_wait
-        self._until: dict[str, float] = {}
+        self._buckets: dict[str, Bucket] = {}
+
+    def limit(self, method: str, most: int, rate: float | None = None) -> None:
+        """Bound a method: requests in flight, and requests a second where it is known before."""
+        self._buckets[method] = Bucket(most, rate)
+
+    def bucket(self, method: str) -> Bucket:
+        return self._buckets.setdefault(method, Bucket(IN_FLIGHT))
 
     async def call(self, request: TLRequest) -> Any:
-        """The request's result. RPC errors that are about the request itself come through as they are.
+        """Ask for admission, then exchange()."""
+        await self.bucket(method_name(request)).enter()
+        return await self.exchange(request)
 
-        FloodParkedError for a wait above PARK_SECONDS; AuthNeededError when the login has ended; UnreachableError when
-        the connection cannot be had again, or the server stays in trouble.
+    async def exchange(self, request: TLRequest) -> Any:
+        """The result of a request that its bucket has admitted.
+
+        RPC errors that are about the request itself come through as they are. FloodParkedError for a wait above
+        PARK_SECONDS; AuthNeededError when the login has ended; UnreachableError when the connection cannot be had again, or
+        the server stays in trouble.
         """
         method = method_name(request)
-        for attempt in range(TRIES):
-            await self._wait(method)
+        bucket = self.bucket(method)
+        attempt = 0
+        while True:
             try:
-                return await self._client._sender.send(request)
+                result = await self._send(request)
             except (errors.FloodWaitError, errors.FloodPremiumWaitError) as error:
-                self._flooded(method, error.seconds)
-            except (errors.UnauthorizedError, errors.AuthKeyDuplicatedError) as error:
-                raise AuthNeededError(self._access.account, ENDED.get(type(error), plain(error))) from error
-            except ConnectionError as error:
-                raise UnreachableError(self._access.server_name, str(error) or "the connection was lost") from error
+                bucket.flooded(error.seconds)
+                if error.seconds > PARK_SECONDS:
+                    raise FloodParkedError(error.seconds, method) from error
+                self._on_wait(method, error.seconds)
             except _TROUBLE as error:
-                last = error
-                logging.getLogger(__name__).info("%s: %s, try %d", method, error, attempt + 1)
-                await asyncio.sleep(FIRST_PAUSE * 2**attempt * random.uniform(0.75, 1.25))
-        raise UnreachableError(self._access.server_name, f"it keeps answering {last.message} to {method}") from last
+                bucket.cancel()
+                attempt += 1
+                if attempt == TRIES:
+                    reason = f"it keeps answering {error.message} to {method}"
+                    raise UnreachableError(self._access.server_name, reason) from error
+                await asyncio.sleep(FIRST_PAUSE * 2 ** (attempt - 1) * random.uniform(0.75, 1.25))
+            except BaseException:
+                bucket.cancel()
+                raise
+            else:
+                bucket.succeeded()
+                return result
+            await bucket.enter()
 
-    async def _wait(self, method: str) -> None:
-        while (pause := self._until.get(method, 0.0) - time.monotonic()) > 0:
-            await asyncio.sleep(pause + random.uniform(0, JITTER_SECONDS))
-
-    def _flooded(self, method: str, seconds: int) -> None:
-        until = time.monotonic() + seconds * (1 + JITTER_SHARE)
-        self._until[method] = max(until, self._until.get(method, 0.0))
-        if seconds > PARK_SECONDS:
-            raise FloodParkedError(seconds, method)
-        self._on_wait(method, seconds)
+    async def _send(self, request: TLRequest) -> Any:
+        try:
+            return await self._client._sender.send(request)
+        except (errors.UnauthorizedError, errors.AuthKeyDuplicatedError) as error:
+            raise AuthNeededError(self._access.account, ENDED.get(type(error), plain(error))) from error
+        except ConnectionError as error:
+            raise UnreachableError(self._access.server_name, str(error) or "the connection was lost") from error
 
 
 def method_name(request: TLRequest) -> str:

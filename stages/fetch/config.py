@@ -8,10 +8,25 @@ from stages.fetch.name import ChatName
 
 
 @dataclass(frozen=True, slots=True)
+class Selection:
+    """Which messages of each chat; everything by default. Bounds are inclusive, times Unix seconds."""
+
+    min_id: int | None = None
+    max_id: int | None = None
+    since: int | None = None
+    until: int | None = None
+    #: so many of the newest
+    last: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FetchConfig:
     """Built once at the command line."""
 
     access: Access
     chats: list[ChatName]
-    #: chats walked at a time, each with one request in flight
+    #: getHistory requests on the way at a time, at most
     in_flight: int
+    #: getHistory requests a second at the start, None to find out
+    rate: float | None = None
+    selection: Selection = Selection()

@@ -1,22 +1,33 @@
-"""One account's export: names become chats, chats are walked side by side, each ends complete or with its reason."""
+"""A run's export: names become chats, chats are walked side by side, each ends complete or with its reason."""
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 
 from telethon import TelegramClient, errors
 
 from engine.channel import Channel
 from engine.error import ExitCode, TgbulkError
-from stages.event import ChatFailed, ChatStarted, Notice
+from stages.event import ChatFailed, Notice
 from stages.fetch.caller import Caller
+from stages.fetch.config import FetchConfig
+from stages.fetch.coverage import Coverage
 from stages.fetch.error import ChatError, FloodParkedError
+from stages.fetch.history import METHOD
+from stages.fetch.lane import Lane
 from stages.fetch.name import ChatName
 from stages.fetch.pipeline import Pipeline
+from stages.fetch.plan import Plan
 from stages.fetch.resolver import Resolver, Target, refusal
-from stages.fetch.walk import InterruptedWalk, walk
+from stages.fetch.selection import bounds
+from stages.fetch.walk import Walk
 from stages.receipt import Answer, Kind, Receipt
 from stages.telegram.chat import ChatRecord
+
+#: Names looked up at a time, ahead of the chats under way.
+FINDERS = 3
+#: Lanes beyond the requests in flight, for those whose page is with process and write.
+SPARE_LANES = 3
 
 _REFUSALS = {
     Answer.OTHER_ACCOUNT: (
@@ -30,119 +41,119 @@ _REFUSALS = {
 }
 
 
-@dataclass(slots=True)
 class Export:
-    """The chats of one run on one account."""
+    """The chats of one run."""
 
-    client: TelegramClient
-    caller: Caller
-    pipeline: Pipeline
-    control: Channel
-    #: chats walked at a time, each with one request in flight
-    in_flight: int
-    stopping: asyncio.Event
-    #: chats that reached their end, and chats that a stop cut short or never let begin
-    complete: int = 0
-    left: int = 0
-    _seen: set[int] = field(default_factory=set)
-    _next_stream: int = 0
+    def __init__(
+        self,
+        client: TelegramClient,
+        caller: Caller,
+        pipeline: Pipeline,
+        control: Channel,
+        config: FetchConfig,
+        stopping: asyncio.Event,
+    ) -> None:
+        self._client = client
+        self._caller = caller
+        self._pipeline = pipeline
+        self._control = control
+        self._config = config
+        self._stopping = stopping
+        self._plan = Plan(config.in_flight)
+        self._seen: set[int] = set()
+        self._next_stream = 0
+        self._opened = 0
+        self._skipped = 0
+        #: chats that reached their end
+        self.complete = 0
 
-    async def run(self, names: list[ChatName]) -> None:
+    @property
+    def left(self) -> int:
+        """Chats that a stop cut short or never let begin."""
+        return self._skipped + self._opened - self.complete
+
+    async def run(self) -> None:
         """Export every chat; one that fails does not stop the others. What ends the run is raised."""
-        resolver = Resolver(self.caller, await self.client.get_me())
-        targets: asyncio.Queue[Target | None] = asyncio.Queue(self.in_flight)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._find(resolver, names, targets))
-            for _ in range(self.in_flight):
-                group.create_task(self._work(targets))
+        config = self._config
+        self._caller.limit(METHOD, config.in_flight, config.rate)
+        resolver = Resolver(self._caller, await self._client.get_me())
+        async with asyncio.TaskGroup() as outer:
+            stopper = outer.create_task(self._close_on_stop())
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._find_all(resolver))
+                for _ in range(config.in_flight + SPARE_LANES):
+                    group.create_task(self._lane().run())
+            stopper.cancel()
 
-    async def _find(self, resolver: Resolver, names: list[ChatName], targets: asyncio.Queue[Target | None]) -> None:
-        for place, name in enumerate(names):
-            if self.stopping.is_set():
-                self.left += len(names) - place
-                break
+    def _lane(self) -> Lane:
+        return Lane(self._plan, self._caller, self._pipeline, self._stopping.is_set, self._control.send, self._end)
+
+    async def _close_on_stop(self) -> None:
+        await self._stopping.wait()
+        self._plan.close()
+
+    async def _find_all(self, resolver: Resolver) -> None:
+        names = iter(self._config.chats)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(FINDERS):
+                group.create_task(self._find(resolver, names))
+        self._plan.close()
+
+    async def _find(self, resolver: Resolver, names: Iterator[ChatName]) -> None:
+        for name in names:
+            if self._stopping.is_set():
+                self._skipped += 1
+                continue
             try:
                 target = await resolver.resolve(name)
-                if not self._is_new(target):
-                    continue
-                await targets.put(target)
+                await self._begin(target)
                 older = await resolver.older_half(target)
-                if older is not None and self._is_new(older):
-                    await targets.put(older)
+                if older is not None:
+                    await self._begin(older)
             except (ChatError, FloodParkedError) as error:
                 self._fail(name.text, 0, error)
             except errors.RPCError as error:
                 self._fail(name.text, 0, refusal(name.text, error))
-        for _ in range(self.in_flight):
-            await targets.put(None)
 
-    async def _work(self, targets: asyncio.Queue[Target | None]) -> None:
-        while (target := await targets.get()) is not None:
-            stream = self._next_stream
-            self._next_stream += 1
-            try:
-                await self._export(target, stream)
-            except InterruptedWalk:
-                self.left += 1
-
-    async def _export(self, target: Target, stream: int) -> None:
-        record = target.record
-        try:
-            first_id = await self._open(target, stream)
-        except ChatError as error:
-            self._fail(target.name, record.marked_id, error)
+    async def _begin(self, target: Target) -> None:
+        """Open the chat in the archive and put it under way."""
+        marked = target.record.marked_id
+        if marked in self._seen:
+            self._control.send(Notice(f"{target.name}: the same chat was named twice; it is exported once"))
             return
-        started = False
+        self._seen.add(marked)
+        await self._plan.room()
+        stream = self._next_stream
+        self._next_stream += 1
+        start, end = await bounds(self._config.selection, target, stream, self._caller, self._pipeline)
+        receipt, answer = await self._send(stream, Kind.OPEN, target.record)
+        if answer != Answer.OPENED:
+            raise ChatError(target.name, *_REFUSALS[Answer(answer)])
+        self._opened += 1
+        coverage = Coverage.of(receipt.covered or [], start, end)
+        walk = Walk(target, stream, coverage, receipt.messages, self._config.in_flight > 1)
+        self._plan.add(walk)
+        if walk.ended:
+            self._plan.remove(walk)
+            await self._end(walk)
 
-        def on_page(receipt: Receipt) -> None:
-            nonlocal started
-            if receipt.total >= 0 or not started:
-                record.total = receipt.total if receipt.total >= 0 else receipt.messages
-            if not started:
-                started = True
-                self.control.send(ChatStarted(stream, record.marked_id, record.title, _known(record)))
-            if receipt.slow:
-                self.control.send(Notice(f"{target.name}: a page was decoded the slow way: {receipt.slow}"))
-
-        failure: TgbulkError | None = None
-        try:
-            await walk(target, stream, first_id, self.caller, self.pipeline, self.stopping.is_set, on_page)
-        except (ChatError, FloodParkedError) as error:
-            failure = error
-        except errors.RPCError as error:
-            failure = refusal(target.name, error)
-        record.state = "failed" if failure else "complete"
-        record.reason = str(failure) if failure else None
-        await self._send(stream, Kind.CLOSE, record)
-        if failure:
-            self._fail(target.name, record.marked_id, failure)
+    async def _end(self, walk: Walk) -> None:
+        """Close the chat in the archive, and tell why if it failed."""
+        record = walk.target.record
+        record.state = "failed" if walk.failure else "complete"
+        record.reason = str(walk.failure) if walk.failure else None
+        await self._send(walk.stream, Kind.CLOSE, record)
+        if walk.failure:
+            self._opened -= 1
+            self._fail(walk.target.name, record.marked_id, walk.failure)
         else:
             self.complete += 1
 
-    async def _open(self, target: Target, stream: int) -> int:
-        answer = await self._send(stream, Kind.OPEN, target.record)
-        if answer < 0:
-            raise ChatError(target.name, *_REFUSALS[Answer(answer)])
-        return answer
-
-    async def _send(self, stream: int, kind: Kind, record: ChatRecord) -> int:
-        slot = await self.pipeline.reserve()
-        _, answer = await self.pipeline.send(slot, stream, kind, 0, record.pack())
-        return answer
-
-    def _is_new(self, target: Target) -> bool:
-        marked = target.record.marked_id
-        if marked in self._seen:
-            self.control.send(Notice(f"{target.name}: the same chat was named twice; it is exported once"))
-            return False
-        self._seen.add(marked)
-        return True
+    async def _send(self, stream: int, kind: Kind, record: ChatRecord) -> tuple[Receipt, int]:
+        slot = await self._pipeline.reserve()
+        return await self._pipeline.send(slot, record.pack(), stream=stream, kind=kind)
 
     def _fail(self, name: str, marked_id: int, error: TgbulkError) -> None:
         reason = str(error).removeprefix(f"{name}: ")
         code = error.exit_code if isinstance(error, FloodParkedError) else ExitCode.NOTHING
-        self.control.send(ChatFailed(name, marked_id, reason, error.hint, int(code)))
-
-
-def _known(record: ChatRecord) -> int:
-    return -1 if record.total is None else record.total
+        self._control.send(ChatFailed(name, marked_id, reason, error.hint, int(code)))

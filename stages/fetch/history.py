@@ -1,6 +1,7 @@
 """One page of a history, as the raw bytes of the answer: fetch moves them, process decodes them."""
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from telethon.tl import functions
@@ -8,6 +9,7 @@ from telethon.tl.tlobject import TLRequest
 
 #: What a page holds at most; the server cuts larger limits silently.
 LIMIT = 100
+METHOD = "messages.getHistory"
 
 
 class RawHistory(functions.messages.GetHistoryRequest):  # type: ignore[misc]
@@ -24,6 +26,28 @@ def next_page(peer: Any, first_id: int) -> TLRequest:
 
     Anchored by id, so nothing that is added or deleted meanwhile can shift it (spec/history-fetching.md 1, 2).
     """
+    return _request(peer, offset_id=first_id, add_offset=-LIMIT, limit=LIMIT)
+
+
+def newest(peer: Any, rank: int = 0) -> TLRequest:
+    """The message of this rank from the newest, alone."""
+    return _request(peer, add_offset=rank, limit=1)
+
+
+def before_date(peer: Any, date: int) -> TLRequest:
+    """The newest message older than a Unix time, alone."""
+    return _request(peer, offset_date=date, limit=1)
+
+
+def _request(peer: Any, *, offset_id: int = 0, offset_date: int | None = None, add_offset: int = 0, limit: int) -> TLRequest:
+    when = None if offset_date is None else datetime.fromtimestamp(offset_date, UTC)
     return RawHistory(
-        peer=peer, offset_id=first_id, offset_date=None, add_offset=-LIMIT, limit=LIMIT, max_id=0, min_id=0, hash=0
+        peer=peer,
+        offset_id=offset_id,
+        offset_date=when,
+        add_offset=add_offset,
+        limit=limit,
+        max_id=0,
+        min_id=0,
+        hash=0,
     )

@@ -71,11 +71,18 @@ async def _export(
         caller = Caller(
             client, config.access, lambda method, seconds: control.send(Waiting(config.access.account, method, seconds))
         )
-        export = Export(client, caller, pipeline, control, config.in_flight, stopping)
+        export = Export(client, caller, pipeline, control, config, stopping)
         try:
-            await export.run(config.chats)
+            await export.run()
         except BaseExceptionGroup as group:
-            raise group.exceptions[0] from group
+            raise first(group) from group
         await pipeline.drain()
     control.send(Fetched(export.complete, export.left))
     pipeline.close()
+
+
+def first(error: BaseException) -> BaseException:
+    """The first error in a group of groups."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -46,9 +46,13 @@ class Pipeline:
         self._ring.cancel(slot)
         self._on_free()
 
-    async def send(self, slot: int, stream: int, kind: Kind, mark: int, payload: bytes) -> tuple[Receipt, int]:
+    async def send(
+        self, slot: int, payload: bytes, *, stream: int, kind: Kind, segment: int = 0, mark: int = 0, ceiling: int = 0
+    ) -> tuple[Receipt, int]:
         """(receipt, write's answer) of the payload. LostPageError."""
-        seq = self._ring.submit(slot, stream, kind, mark, payload)
+        seq = self._ring.submit(
+            slot, payload, stream=stream, kind=kind, segment=segment, mark=mark, ceiling=ceiling
+        )
         future: asyncio.Future[tuple[Receipt, int]] = asyncio.get_running_loop().create_future()
         self._receipts[seq] = future
         return await future

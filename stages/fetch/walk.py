@@ -1,55 +1,111 @@
-"""One chat from the id where it stands to its newest message, ascending, a page at a time."""
+"""One chat under way: what to ask for next, what the answers mean, when it has ended."""
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
 
-from stages.fetch.caller import Caller
-from stages.fetch.error import ChatError
-from stages.fetch.history import next_page
-from stages.fetch.pipeline import LostPageError, Pipeline
+from engine.error import TgbulkError
+from stages.fetch.coverage import WORTH_SPLITTING, Coverage, Phase, Range
 from stages.fetch.resolver import Target
-from stages.receipt import Kind, Receipt
+from stages.receipt import Receipt
 
 #: The answer that is the whole list: nothing lies above it.
-_WHOLE = "messages.messages"
+WHOLE = "messages.messages"
 
 
-class InterruptedWalk(Exception):
-    """The run was asked to stop; what was fetched is kept, and the next run goes on from there."""
+class Probe(Enum):
+    """The question for the newest id, which turns the tail into ranges; asked once, when a chat is worth it."""
+
+    NO = "no"
+    WANTED = "wanted"
+    ASKED = "asked"
+    DONE = "done"
 
 
-async def walk(
-    target: Target,
-    stream: int,
-    first_id: int,
-    caller: Caller,
-    pipeline: Pipeline,
-    stopping: Callable[[], bool],
-    on_page: Callable[[Receipt], None],
-) -> None:
-    """Fetch every message with an id of at least first_id; on_page sees each receipt.
+@dataclass(slots=True)
+class Walk:
+    """A chat that was opened. Every job taken is given back by answered(), probed() or fail()."""
 
-    Only an empty page or the whole list ends it: a short page does not, nor one of messageEmpty alone
-    (spec/history-fetching.md 1). ChatError for a page that cannot be processed; RPCError, InterruptedWalk.
-    """
-    while True:
-        if stopping():
-            raise InterruptedWalk
-        slot = await pipeline.reserve()
-        try:
-            answer = await caller.call(next_page(target.peer, first_id))
-        except BaseException:
-            pipeline.cancel(slot)
-            raise
-        try:
-            receipt, _ = await pipeline.send(slot, stream, Kind.HISTORY, first_id, answer)
-        except LostPageError as error:
-            raise ChatError(target.name, f"the page after id {first_id - 1} killed its workers", "") from error
-        if receipt.error:
-            raise ChatError(target.name, f"the page after id {first_id - 1} cannot be decoded: {receipt.error}", "")
-        on_page(receipt)
-        if receipt.high == 0 or receipt.form == _WHOLE:
-            return
-        if receipt.high < first_id:
-            raise ChatError(target.name, f"Telegram repeats old messages instead of those after {first_id - 1}", "")
-        first_id = receipt.high + 1
+    target: Target
+    stream: int
+    coverage: Coverage
+    #: messages that the archive held before
+    before: int
+    #: whether ranges are of any use: more than one request may be in flight
+    splitting: bool
+    #: jobs under way
+    flying: int = 0
+    #: messages that this run added
+    added: int = 0
+    pages: int = 0
+    probe: Probe = Probe.NO
+    top: int = 0
+    failure: TgbulkError | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Nothing is under way and nothing is left, or it failed."""
+        return not self.flying and (self.failure is not None or self.coverage.done)
+
+    def take(self) -> Range | Probe | None:
+        """The next job of this chat that needs no split, None while there is none."""
+        if self.failure:
+            return None
+        if self.probe is Probe.WANTED:
+            self.probe = Probe.ASKED
+            self.flying += 1
+            return Probe.ASKED
+        one = self.coverage.take()
+        if one is not None:
+            self.flying += 1
+        return one
+
+    def split(self) -> Range | None:
+        """A job made by splitting the largest range, None where none is worth it."""
+        largest = None if self.failure else self.coverage.largest()
+        if largest is None:
+            return None
+        self.flying += 1
+        return self.coverage.split(largest)
+
+    def left(self) -> float:
+        """Messages in the largest range that can be split, as far as one can tell."""
+        largest = None if self.failure else self.coverage.largest()
+        return 0.0 if largest is None else (largest.hi - largest.next) * self.coverage.density
+
+    def answered(self, one: Range, receipt: Receipt) -> None:
+        """A page of a range is with write."""
+        self.flying -= 1
+        self.pages += 1
+        self.added += receipt.messages
+        total = receipt.total
+        if total >= 0 or self.target.record.total is None:
+            self.target.record.total = total if total >= 0 else self.before + receipt.messages
+        # Only an empty page or the whole list ends a range: a short page does not, nor one of messageEmpty alone.
+        self.coverage.advance(one, receipt.next, receipt.high == 0 or receipt.form == WHOLE)
+        if self.splitting and self.probe is Probe.NO and total - self.before - self.added > WORTH_SPLITTING:
+            self.probe = Probe.WANTED
+        self._bound()
+
+    def probed(self, receipt: Receipt) -> None:
+        """The newest id is known."""
+        self.flying -= 1
+        self.probe = Probe.DONE
+        self.top = receipt.high
+        self._bound()
+
+    def fail(self, failure: TgbulkError) -> None:
+        """A job ended in an error that ends the chat."""
+        self.flying -= 1
+        self.failure = self.failure or failure
+
+    def _bound(self) -> None:
+        """Cut the tail at the newest id, as soon as no page of it is on its way through process and write."""
+        if self.top and self.coverage.missing and self.coverage.missing[-1].phase is not Phase.SENT:
+            tail = self.coverage.missing[-1]
+            width = self.top + 1 - tail.next
+            if width > 0:
+                total = self.target.record.total or 0
+                self.coverage.density = min(1.0, max(0, total - self.before - self.added) / width)
+            self.coverage.bound(self.top)
+            self.top = 0

@@ -7,15 +7,19 @@ import msgpack
 import orjson
 
 from stages.receipt import Receipt
-from stages.telegram.decoder import DecodeError, page
+from stages.telegram.decoder import page
 from stages.telegram.peer import digest, is_min, marked_id
+from stages.telegram.wire import DecodeError
 
+_NO_CEILING = 1 << 62
+#: The constructor of an answer that is the whole list.
+_WHOLE = "messages.messages"
 _NO_MESSAGE = "messageEmpty"
 _SERVICE = "messageService"
 
 
-def transform(data: bytes, floor: int) -> tuple[Receipt, bytes]:
-    """(receipt, body) of one getHistory answer; messages with an id below `floor` are left out and counted.
+def transform(data: bytes, mark: int, ceiling: int) -> tuple[Receipt, bytes]:
+    """(receipt, body) of one getHistory answer; messages with an id below mark, or from ceiling on (0: none), are left out.
 
     The body is msgpack: [[[marked id, is min, digest, line], ...] of the peers, lines of the messages ascending by id].
     A page that cannot be decoded gives a receipt with `error` and an empty body.
@@ -25,10 +29,11 @@ def transform(data: bytes, floor: int) -> tuple[Receipt, bytes]:
     except DecodeError as error:
         return Receipt(error=str(error)), pack_body([], b"")
     answer = decoded.answer
-    messages, receipt = _ascending(answer.get("messages", []), floor)
+    messages, receipt = _ascending(answer.get("messages", []), range(mark, ceiling or _NO_CEILING))
     receipt.form = answer["_"]
     receipt.total = answer.get("count", -1)
     receipt.slow = repr(decoded.error) if decoded.error else ""
+    receipt.next = _next(receipt, mark, ceiling)
     peers = [_peer(peer) for peer in [*answer.get("users", []), *answer.get("chats", [])]]
     lines = [orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE) for message in messages]
     return receipt, pack_body(peers, b"".join(lines))
@@ -39,14 +44,21 @@ def pack_body(peers: list[Any], lines: bytes) -> bytes:
     return body
 
 
-def _ascending(found: list[dict[str, Any]], floor: int) -> tuple[list[dict[str, Any]], Receipt]:
+def _next(receipt: Receipt, mark: int, ceiling: int) -> int:
+    """An empty page, or the whole list, says that nothing lies above; a page past the ceiling, that the range is done."""
+    if ceiling and (not receipt.high or receipt.form == _WHOLE):
+        return ceiling
+    return max(mark, min(receipt.high + 1, ceiling or _NO_CEILING))
+
+
+def _ascending(found: list[dict[str, Any]], wanted: range) -> tuple[list[dict[str, Any]], Receipt]:
     """The messages to keep, and a receipt that counts what was there."""
     by_id: dict[int, dict[str, Any]] = {}
     empty: list[int] = []
     for message in found:
         if message["_"] == _NO_MESSAGE:
             empty.append(message["id"])
-        elif message["id"] >= floor:
+        elif message["id"] in wanted:
             by_id.setdefault(message["id"], message)
     messages = [by_id[key] for key in sorted(by_id)]
     ids = [message["id"] for message in found]
@@ -55,7 +67,7 @@ def _ascending(found: list[dict[str, Any]], floor: int) -> tuple[list[dict[str, 
         high=max(ids, default=0),
         messages=len(messages),
         services=sum(message["_"] == _SERVICE for message in messages),
-        empty=sorted({one for one in empty if one >= floor}),
+        empty=sorted({one for one in empty if one in wanted}),
         repeated=len(found) - len(messages) - len(empty),
     )
     return messages, receipt

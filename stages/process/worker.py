@@ -27,14 +27,16 @@ def _handle(page: Page, descriptors: list[int], out: Channel, frames: Arena, blo
         os.close(descriptors[0])
     else:
         payload = frames.read(page.slot, page.length)
-    if page.kind == Kind.HISTORY:
-        made, body = transform(payload, page.mark)
+    if page.kind in (Kind.HISTORY, Kind.PROBE):
+        made, body = transform(payload, page.mark, page.ceiling)
     else:
         made, body = Receipt(), payload
+    if page.kind == Kind.PROBE:
+        body = b""
     receipt = pack(made)
     fits = len(receipt) + len(body) <= blocks.slot_size
     blocks.write(page.slot, receipt)
-    block = Block(page.seq, page.slot, page.stream, page.kind, len(receipt), len(body), page.mark, not fits)
+    block = Block(page.seq, page.slot, page.stream, page.kind, len(receipt), len(body), page.segment, page.mark, not fits)
     if fits:
         blocks.write(page.slot, body, len(receipt))
         out.send(block)

@@ -1,51 +1,40 @@
-"""One chat's files while they grow: messages.jsonl, peers.jsonl, and at the end chat.json."""
+"""One chat's files while they grow: messages.jsonl, peers.jsonl, and chat.json."""
 from __future__ import annotations
 
 import os
-from dataclasses import astuple, dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from engine.durable import make_folder, sync_folder, write_all, write_whole
-from engine.error import StorageError
 from stages.receipt import Receipt
 from stages.telegram.chat import ChatRecord
 from stages.telegram.peer import digest, is_min, marked_id
-
-
-class DamagedChatError(StorageError):
-    """{0} has {1} bytes where the journal committed {2}"""
-
-    advice = "The file was cut or replaced; move the chat's folder away, or export into a new archive."
+from stages.write.coverage import Coverage, Range, open_at
 
 
 @dataclass(slots=True)
 class Progress:
-    """How far a chat is: what the journal keeps, an array in this order."""
+    """How far a chat is, as the journal keeps it; the order of the fields is the order of the row."""
 
     marked_id: int
+    #: the account whose message ids these are, or that exported it last
     account: int
-    #: the lowest id not yet asked for
-    next_id: int = 1
+    state: str = "open"
     messages: int = 0
     services: int = 0
-    message_bytes: int = 0
     peer_bytes: int = 0
-    state: str = "open"
+    joined: int = 0
+    #: [lo, next, size] of each range
+    ranges: list[list[int]] = field(default_factory=list)
     #: [first, last] of each run of ids that the server answered with messageEmpty
     empty: list[list[int]] = field(default_factory=list)
 
-    def row(self) -> tuple[Any, ...]:
-        return astuple(self)
-
-    def add_empty(self, ids: list[int]) -> None:
-        for one in ids:
-            if self.empty and self.empty[-1][1] == one - 1:
-                self.empty[-1][1] = one
-            else:
-                self.empty.append([one, one])
+    def row(self) -> list[Any]:
+        return [getattr(self, name) for name in self.__slots__]
 
     @property
     def empty_count(self) -> int:
@@ -55,76 +44,105 @@ class Progress:
 class ChatFile:
     """Appends to one chat's folder."""
 
-    def __init__(self, folder: Path, progress: Progress) -> None:
+    def __init__(self, folder: Path, progress: Progress, commit: Callable[[], None]) -> None:
         """Open at what is committed; whatever lies behind it is cut off. DamagedChatError, OSError."""
         make_folder(folder)
         self.folder = folder
         self.progress = progress
         self.dirty = False
-        self.record: ChatRecord | None = None
-        self._messages = _open_at(folder / "messages.jsonl", progress.message_bytes)
+        ranges = [Range(*values) for values in progress.ranges]
+        self._commit = commit
+        self._coverage = Coverage(folder, ranges, progress.joined, self._commit_now)
         try:
-            self._peers = _open_at(folder / "peers.jsonl", progress.peer_bytes)
+            self._peers = open_at(folder / "peers.jsonl", progress.peer_bytes)
         except BaseException:
-            os.close(self._messages)
+            self._coverage.close()
             raise
         sync_folder(folder)
         self._known = _known_peers(folder / "peers.jsonl")
-        self._start = progress.messages
+        self._before = progress.messages
 
     @property
     def new(self) -> int:
         """Messages that came since it was opened."""
-        return self.progress.messages - self._start
+        return self.progress.messages - self._before
 
-    def add(self, receipt: Receipt, peers: list[Any], lines: bytes) -> int:
-        """Append one page; returns the bytes written."""
-        size = len(lines)
-        write_all(self._messages, lines, self.progress.message_bytes)
-        self.progress.message_bytes += size
-        fresh = b"".join(line for peer, small, mark, line in peers if self._changed(peer, small, mark))
+    @property
+    def covered(self) -> list[list[int]]:
+        """[lo, next] of each range."""
+        return [[one.lo, one.next] for one in self._coverage.ranges]
+
+    def add(self, segment: int, mark: int, receipt: Receipt, peers: list[Any], lines: bytes) -> int:
+        """Append one page to the range that began at `segment`; returns the bytes written, 0 for a page that is there."""
+        if not self._coverage.append(segment, mark, receipt.next, lines):
+            return 0
+        fresh = b"".join(line for peer, small, version, line in peers if self._changed(peer, small, version))
         write_all(self._peers, fresh, self.progress.peer_bytes)
         self.progress.peer_bytes += len(fresh)
         self.progress.messages += receipt.messages
         self.progress.services += receipt.services
-        self.progress.add_empty(receipt.empty or [])
-        self.progress.next_id = max(self.progress.next_id, receipt.high + 1)
+        self._add_empty(receipt.empty or [])
         self.dirty = True
-        return size + len(fresh)
+        return len(lines) + len(fresh)
 
-    def sync(self) -> None:
-        os.fdatasync(self._messages)
+    def end(self, state: str) -> None:
+        """Join what is there into one ascending file."""
+        self._coverage.join(everything=True)
+        self.progress.state = state
+        self.dirty = True
+
+    def prepare(self) -> list[Any]:
+        """Make the data durable; the row that may then be journaled."""
+        self._coverage.join()
+        self._coverage.sync()
         os.fdatasync(self._peers)
+        self.progress.joined = self._coverage.joined
+        self.progress.ranges = [[one.lo, one.next, one.size] for one in self._coverage.ranges]
+        return self.progress.row()
+
+    def committed(self) -> None:
+        """The row is durable."""
+        self._coverage.committed()
+        self.dirty = False
 
     def describe(self, record: ChatRecord) -> None:
         """Write chat.json."""
+        progress = self.progress
         document = record.document() | {
-            "messages": self.progress.messages,
-            "services": self.progress.services,
-            "empty": self.progress.empty,
+            "messages": progress.messages,
+            "services": progress.services,
+            "empty": progress.empty_count,
+            "empty_ids": progress.empty,
+            "covered": self.covered,
         }
         write_whole(self.folder / "chat.json", orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
 
     def close(self) -> None:
-        os.close(self._messages)
+        self._coverage.close()
         os.close(self._peers)
 
-    def _changed(self, peer: int, small: bool, mark: bytes) -> bool:
+    def _commit_now(self) -> None:
+        self.dirty = True
+        self._commit()
+
+    def _changed(self, peer: int, small: bool, version: bytes) -> bool:
         known = self._known.get(peer)
-        if known is not None and (known[1] == mark or (small and not known[0])):
+        if known is not None and (known[1] == version or (small and not known[0])):
             return False
-        self._known[peer] = (small, mark)
+        self._known[peer] = (small, version)
         return True
 
-
-def _open_at(path: Path, size: int) -> int:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-    found = os.fstat(descriptor).st_size
-    if found < size:
-        os.close(descriptor)
-        raise DamagedChatError(path, found, size)
-    os.ftruncate(descriptor, size)
-    return descriptor
+    def _add_empty(self, ids: list[int]) -> None:
+        if not ids:
+            return
+        runs = sorted([*self.progress.empty, *([one, one] for one in ids)])
+        merged = [runs[0]]
+        for first, last in runs[1:]:
+            if first <= merged[-1][1] + 1:
+                merged[-1][1] = max(merged[-1][1], last)
+            else:
+                merged.append([first, last])
+        self.progress.empty = merged
 
 
 def _known_peers(path: Path) -> dict[int, tuple[bool, bytes]]:

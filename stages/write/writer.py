@@ -8,14 +8,15 @@ import msgpack
 
 from engine.arena import Arena, open_parcel
 from engine.channel import Channel, ChannelClosed
-from engine.frame import unpack
+from engine.frame import pack, unpack
 from engine.hop import Block, Gone, Have, Wrote
 from engine.journal import Journal
 from stages.event import ChatEnded, ChatProgress
 from stages.receipt import Answer, Kind, Receipt
 from stages.telegram.chat import ACCOUNT_SPACE, ChatRecord
 from stages.write.archive import Archive
-from stages.write.chat import ChatFile, DamagedChatError, Progress
+from stages.write.chat import ChatFile, Progress
+from stages.write.coverage import DamagedChatError
 
 #: A commit is due after so many bytes, or so many seconds after the first of them.
 COMMIT_BYTES = 8 * 1024 * 1024
@@ -36,25 +37,23 @@ class Writer:
         self._journal.records.clear()
         self._open: dict[int, ChatFile] = {}
         self._ending: dict[int, ChatRecord] = {}
-        self._last_seq: dict[int, int] = {}
         self._uncommitted = 0
         #: monotonic time at which a commit is due, None when nothing waits for one
         self.due: float | None = None
 
     def take(self, block: Block, descriptors: list[int]) -> None:
-        """Have, write, free one block. A page that comes a second time is only freed."""
+        """Have, write, free one block."""
         receipt: Receipt = unpack(self._blocks.read(block.slot, block.receipt))
         if block.parcel:
             body = open_parcel(descriptors[0], block.body)
             os.close(descriptors[0])
         else:
             body = self._blocks.read(block.slot, block.body, block.receipt)
-        fresh = block.seq > self._last_seq.get(block.stream, -1)
-        self._last_seq[block.stream] = max(block.seq, self._last_seq.get(block.stream, -1))
-        answer = self._begin(block.stream, ChatRecord.unpack(body)) if fresh and block.kind == Kind.OPEN else 0
-        # Said before writing: fetch asks for the next page meanwhile.
-        self._tell(Have(block.seq, block.slot, block.receipt, answer))
-        if fresh and block.kind != Kind.OPEN:
+        if block.kind == Kind.OPEN:
+            self._tell(self._begin(block, ChatRecord.unpack(body)))
+        else:
+            # Said before writing: fetch asks for the next page meanwhile.
+            self._tell(Have(block.seq, block.slot, block.receipt))
             self._write(block, receipt, body)
         self._tell(Wrote(block.seq, block.slot))
         if self._uncommitted >= COMMIT_BYTES:
@@ -68,16 +67,14 @@ class Writer:
         """Make everything durable: data first, then the journal record that speaks of it, then chat.json."""
         self.due = None
         self._uncommitted = 0
-        dirty = [chat for chat in self._open.values() if chat.dirty]
-        for chat in dirty:
-            chat.sync()
-        if dirty:
-            self._journal.append([chat.progress.row() for chat in dirty])
-        for stream, chat in self._open.items():
-            if chat.dirty:
-                chat.dirty = False
-                self._committed[chat.progress.marked_id] = chat.progress
-                self._control.send(ChatProgress(stream, chat.progress.messages))
+        dirty = {stream: chat for stream, chat in self._open.items() if chat.dirty}
+        rows = [chat.prepare() for chat in dirty.values()]
+        if rows:
+            self._journal.append(rows)
+        for stream, chat in dirty.items():
+            chat.committed()
+            self._committed[chat.progress.marked_id] = chat.progress
+            self._control.send(ChatProgress(stream, chat.progress.messages))
         for stream in list(self._ending):
             self._end(stream, self._ending.pop(stream))
 
@@ -91,29 +88,33 @@ class Writer:
     def _write(self, block: Block, receipt: Receipt, body: bytes) -> None:
         chat = self._open[block.stream]
         if block.kind == Kind.CLOSE:
-            record = ChatRecord.unpack(body)
-            chat.progress.state = record.state
-            chat.dirty = True
-            self._ending[block.stream] = record
-        elif not receipt.error:
+            self._ending[block.stream] = ChatRecord.unpack(body)
+            chat.end(self._ending[block.stream].state)
+        elif block.kind == Kind.HISTORY and not receipt.error:
             peers, lines = msgpack.unpackb(body)
-            self._uncommitted += chat.add(receipt, peers, lines)
+            self._uncommitted += chat.add(block.segment, block.mark, receipt, peers, lines)
         if self.due is None:
             self.due = time.monotonic() + COMMIT_SECONDS
 
-    def _begin(self, stream: int, record: ChatRecord) -> int:
-        """Open a chat; answers the id from which to go on, or an Answer that refuses it."""
+    def _begin(self, block: Block, record: ChatRecord) -> Have:
+        """Open a chat: the answer says what is covered, or refuses it."""
         progress = self._committed.get(record.marked_id) or Progress(record.marked_id, record.account)
         if progress.account != record.account and record.type in ACCOUNT_SPACE:
-            return Answer.OTHER_ACCOUNT
+            return self._answer(block, Answer.OTHER_ACCOUNT)
         progress.account = record.account
         try:
-            chat = ChatFile(self._archive.chat(record.marked_id), progress)
+            chat = ChatFile(self._archive.chat(record.marked_id), progress, self.commit)
         except DamagedChatError:
-            return Answer.DAMAGED
-        self._open[stream] = chat
+            return self._answer(block, Answer.DAMAGED)
+        self._open[block.stream] = chat
         chat.describe(record)
-        return progress.next_id
+        return self._answer(block, Answer.OPENED, Receipt(messages=progress.messages, covered=chat.covered))
+
+    def _answer(self, block: Block, answer: Answer, content: Receipt | None = None) -> Have:
+        """The slot is ours until Wrote, so the answer can take the place of the worker's receipt."""
+        receipt = pack(content or Receipt())
+        self._blocks.write(block.slot, receipt)
+        return Have(block.seq, block.slot, len(receipt), answer)
 
     def _end(self, stream: int, record: ChatRecord) -> None:
         chat = self._open.pop(stream)

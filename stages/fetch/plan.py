@@ -1,0 +1,61 @@
+"""Which chat is asked next: fair among the chats under way, and none idle while another could be split."""
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from stages.fetch.coverage import Range
+from stages.fetch.walk import Probe, Walk
+
+
+class Plan:
+    """The chats under way, of one run."""
+
+    def __init__(self, most: int) -> None:
+        """most: chats under way at a time."""
+        self._walks: deque[Walk] = deque()
+        self._most = most
+        #: set whenever there may be a new job, or room for a chat
+        self._changed = asyncio.Event()
+        self.closed = False
+
+    def __len__(self) -> int:
+        return len(self._walks)
+
+    def next(self) -> tuple[Walk, Range | Probe] | None:
+        """A job, None while there is none: the chats in turn, then the upper half of the largest range."""
+        for _ in range(len(self._walks)):
+            walk = self._walks[0]
+            self._walks.rotate(-1)
+            job = walk.take()
+            if job is not None:
+                return walk, job
+        largest = max(self._walks, key=Walk.left, default=None)
+        upper = largest.split() if largest is not None else None
+        return (largest, upper) if largest is not None and upper is not None else None
+
+    async def room(self) -> None:
+        """Wait until one more chat can be under way."""
+        while len(self._walks) >= self._most and not self.closed:
+            await self.change()
+
+    def add(self, walk: Walk) -> None:
+        self._walks.append(walk)
+        self.notify()
+
+    def remove(self, walk: Walk) -> None:
+        self._walks.remove(walk)
+        self.notify()
+
+    def close(self) -> None:
+        """No chat will be added any more."""
+        self.closed = True
+        self.notify()
+
+    def notify(self) -> None:
+        self._changed.set()
+
+    async def change(self) -> None:
+        """Wait for notify(); what was looked at before is looked at again."""
+        self._changed.clear()
+        await self._changed.wait()

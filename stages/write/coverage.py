@@ -1,0 +1,187 @@
+"""The messages of one chat on disk, while several id ranges of it grow at once.
+
+What is covered is a list of ranges, ascending and apart. The first `joined` of them lie back to back in messages.jsonl, the
+others in segments/<lo>.jsonl. A range is appended to messages.jsonl as soon as the one before it has reached it; at the
+end of a run all of them are, gaps or not. When a later run fills a gap in the middle, what lies behind it becomes segments
+again.
+
+Committed bytes are never overwritten before a newer journal row is durable: joining copies, and the segment goes after the
+commit; parting copies, commits, and only then cuts messages.jsonl.
+"""
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.durable import make_folder, sync_folder, write_all
+from engine.error import StorageError
+
+#: Bytes copied at a time from one file to another.
+_COPY = 1 << 20
+
+
+class DamagedChatError(StorageError):
+    """{0} has {1} bytes where the journal committed {2}"""
+
+    advice = "The file was cut or replaced; move the chat's folder away, or export into a new archive."
+
+
+@dataclass(slots=True)
+class Range:
+    """Every id from lo to below next has been asked for; its lines have `size` bytes."""
+
+    lo: int
+    next: int
+    size: int
+
+
+class Coverage:
+    """Appends lines to ranges of one chat."""
+
+    def __init__(self, folder: Path, ranges: list[Range], joined: int, commit: Callable[[], None]) -> None:
+        """Open at what is committed and cut off the rest; `commit` makes the present state durable.
+
+        DamagedChatError, OSError.
+        """
+        self.ranges = ranges
+        self.joined = joined
+        self._commit = commit
+        self._folder = folder
+        self._segments = folder / "segments"
+        self._open: dict[int, int] = {}
+        self._dirty: set[int] = set()
+        self._absorbed: list[int] = []
+        self._parting = False
+        self._messages = open_at(folder / "messages.jsonl", sum(r.size for r in ranges[:joined]))
+        for one in ranges[joined:]:
+            self._open[one.lo] = open_at(self._path(one.lo), one.size)
+        self._remove_strangers()
+
+    def append(self, lo: int, mark: int, upto: int, lines: bytes) -> bool:
+        """Add what lies from mark to below upto to the range that began at lo; False when it is there already."""
+        place = self._find(lo)
+        one = self.ranges[place]
+        if mark < one.next:
+            return False
+        if mark > one.next:
+            raise RuntimeError(f"{self._folder}: ids {one.next} to {mark} of the range from {lo} are missing")
+        if place < self.joined - 1:
+            self._part(place + 1)
+        if place < self.joined:
+            write_all(self._messages, lines, self._joined_size())
+        else:
+            write_all(self._open[lo], lines, one.size)
+            self._dirty.add(lo)
+        one.size += len(lines)
+        one.next = max(one.next, upto)
+        return True
+
+    def join(self, everything: bool = False) -> None:
+        """Move ranges into messages.jsonl: those that were reached from below, or all of them."""
+        while self.joined < len(self.ranges) and not self._parting:
+            following = self.ranges[self.joined]
+            reached = self.joined == 0 or self.ranges[self.joined - 1].next >= following.lo
+            if not (reached or everything):
+                return
+            self._absorb(following)
+
+    def sync(self) -> None:
+        """Make the data durable, before the journal speaks of it."""
+        os.fdatasync(self._messages)
+        for lo in self._dirty & self._open.keys():
+            os.fdatasync(self._open[lo])
+        self._dirty.clear()
+
+    def committed(self) -> None:
+        """The journal speaks of the present state: joined segments can go."""
+        for lo in self._absorbed:
+            self._path(lo).unlink(missing_ok=True)
+        self._absorbed.clear()
+
+    def close(self) -> None:
+        for descriptor in [self._messages, *self._open.values()]:
+            os.close(descriptor)
+        self._open.clear()
+        if self._segments.is_dir() and not any(self._segments.iterdir()):
+            self._segments.rmdir()
+
+    def _find(self, lo: int) -> int:
+        """The place of the range that began at lo, or a new one for it. Joined ranges that touch have become one."""
+        place = bisect_right(self.ranges, lo, key=lambda one: one.lo) - 1
+        if place >= 0 and (self.ranges[place].lo == lo or (place < self.joined and lo <= self.ranges[place].next)):
+            return place
+        place += 1
+        if place < self.joined:
+            self._part(place)
+        self.ranges.insert(place, Range(lo, lo, 0))
+        if self.joined == 0 and place == 0:
+            self.joined = 1
+        else:
+            self._open_segment(lo)
+        return place
+
+    def _absorb(self, one: Range) -> None:
+        end = self._joined_size()
+        source = self._open.pop(one.lo)
+        _copy(source, 0, self._messages, end, one.size)
+        os.close(source)
+        self._absorbed.append(one.lo)
+        before = self.ranges[self.joined - 1] if self.joined else None
+        if before is not None and before.next >= one.lo:
+            before.next = max(before.next, one.next)
+            before.size += one.size
+            self.ranges.remove(one)
+        else:
+            self.joined += 1
+
+    def _part(self, place: int) -> None:
+        """Turn the joined ranges from `place` on into segments again."""
+        offset = sum(one.size for one in self.ranges[:place])
+        for one in self.ranges[place : self.joined]:
+            self._open_segment(one.lo)
+            _copy(self._messages, offset, self._open[one.lo], 0, one.size)
+            offset += one.size
+        self.joined = place
+        self._parting = True
+        self._commit()
+        self._parting = False
+        os.ftruncate(self._messages, self._joined_size())
+
+    def _open_segment(self, lo: int) -> None:
+        make_folder(self._segments)
+        self._open[lo] = open_at(self._path(lo), 0)
+        self._dirty.add(lo)
+        sync_folder(self._segments)
+
+    def _joined_size(self) -> int:
+        return sum(one.size for one in self.ranges[: self.joined])
+
+    def _path(self, lo: int) -> Path:
+        return self._segments / f"{lo}.jsonl"
+
+    def _remove_strangers(self) -> None:
+        """Segments that no journal row speaks of: of a crash before their first commit, or after their last."""
+        if self._segments.is_dir():
+            for path in self._segments.iterdir():
+                if path.stem not in {str(lo) for lo in self._open}:
+                    path.unlink()
+
+
+def open_at(path: Path, size: int) -> int:
+    """A descriptor of the file, cut to its committed size; made where it is missing and nothing is committed."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    found = os.fstat(descriptor).st_size
+    if found < size:
+        os.close(descriptor)
+        raise DamagedChatError(path, found, size)
+    os.ftruncate(descriptor, size)
+    return descriptor
+
+
+def _copy(source: int, source_offset: int, target: int, target_offset: int, size: int) -> None:
+    for done in range(0, size, _COPY):
+        data = os.pread(source, min(_COPY, size - done), source_offset + done)
+        write_all(target, data, target_offset + done)
