@@ -1,0 +1,1 @@
+"""`make bench`: tgbulk against a plain Telethon loop and other exporters, on one simulated data centre."""
