@@ -6,7 +6,7 @@ import os
 from importlib.metadata import version
 from pathlib import Path
 
-from engine.durable import make_folder, write_whole
+from engine.durable import PART, make_folder, write_whole
 from engine.error import NewerFormatError, StorageError
 from engine.lock import Lock
 
@@ -41,13 +41,17 @@ class Archive:
                 raise StorageError(self.root, "you may not write there")
             if self._about.name in entries:
                 self._check_format()
-            elif set(entries) - {"lock"}:
+            elif set(entries) - {"lock", self._about.name + PART}:
                 raise NotAnArchiveError(self.root, "has no archive.json")
             lock = Lock(self.root / "lock", f"archive {self.root}").acquire()
-            if self._about.name not in entries:
-                about = {"format": FORMAT, "tool": f"tgbulk {version('tgbulk')}"}
-                write_whole(self._about, json.dumps(about, indent=1).encode() + b"\n")
-            make_folder(self.root / "chats")
+            try:
+                if self._about.name not in entries:
+                    about = {"format": FORMAT, "tool": f"tgbulk {version('tgbulk')}"}
+                    write_whole(self._about, json.dumps(about, indent=1).encode() + b"\n")
+                make_folder(self.root / "chats")
+            except BaseException:
+                lock.release()
+                raise
             return lock
         except OSError as error:
             raise StorageError(error.filename or self.root, error.strerror or str(error)) from error
