@@ -14,6 +14,9 @@ from engine.error import TgbulkError
 from scripts.proof import differences, truth_chats
 from stages.write.archive import Archive
 
+#: A public channel that the account has not joined.
+PUBLIC = "@sim_unjoined"
+
 
 class DemoError(TgbulkError):
     """the demo failed: {0}"""
@@ -41,8 +44,8 @@ def demo(archive: str) -> None:
         truth = dc.server_file.parent / "truth"
         dc.control(do="truth", folder=str(truth))
         expected = truth_chats(truth / "0")
-        readable = [str(d["id"]) for d in dialogs if d["id"] in expected]
-        _run(environment, "export", *readable, "-o", archive, "--quiet")
+        readable = [str(dialog["id"]) for dialog in dialogs if dialog["id"] in expected]
+        _run(environment, "export", *readable, PUBLIC, "-o", archive, "--quiet")
         _check(Archive(Path(archive)), truth / "0", expected)
 
 

@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from telethon import utils
@@ -25,49 +26,56 @@ class Listed:
 
 
 async def iter_dialogs(caller: Caller) -> AsyncIterator[Listed]:
-    """Every dialog of the main list and of the archive, each once."""
+    """Every dialog, archived ones too, each once: without a folder the server lists them all."""
     seen: set[int] = set()
-    for folder in (0, 1):
-        async for listed in _iter_folder(caller, folder):
-            if listed.marked_id not in seen:
-                seen.add(listed.marked_id)
-                yield listed
-
-
-async def _iter_folder(caller: Caller, folder: int) -> AsyncIterator[Listed]:
-    date, last_id, peer = None, 0, types.InputPeerEmpty()
+    anchor = _Anchor()
     while True:
         answer = await caller.call(
             functions.messages.GetDialogsRequest(
-                offset_date=date,
-                offset_id=last_id,
-                offset_peer=peer,
+                offset_date=anchor.date,
+                offset_id=anchor.message_id,
+                offset_peer=anchor.peer,
                 limit=LIMIT,
                 hash=0,
-                exclude_pinned=last_id != 0 or None,
-                folder_id=folder,
+                exclude_pinned=anchor.message_id != 0 or None,
             )
         )
-        entities = {utils.get_peer_id(e): e for e in [*answer.users, *answer.chats]}
-        messages = {(utils.get_peer_id(m.peer_id), m.id): m for m in answer.messages if m.peer_id is not None}
-        dialogs = [d for d in answer.dialogs if isinstance(d, types.Dialog)]
-        for dialog in dialogs:
+        page = _listed(answer)
+        for listed in page:
+            if listed.marked_id not in seen:
+                seen.add(listed.marked_id)
+                yield listed
+        following = _last(page)
+        if isinstance(answer, types.messages.Dialogs) or following is None or following == anchor:
+            return
+        anchor = following
+
+
+@dataclass(slots=True)
+class _Anchor:
+    """Where the next page begins: after the dialog with this newest message."""
+
+    date: datetime | None = None
+    message_id: int = 0
+    peer: Any = field(default_factory=types.InputPeerEmpty)
+
+
+def _listed(answer: Any) -> list[Listed]:
+    entities = {utils.get_peer_id(entity): entity for entity in [*answer.users, *answer.chats]}
+    messages = {(utils.get_peer_id(m.peer_id), m.id): m for m in answer.messages if m.peer_id is not None}
+    page: list[Listed] = []
+    for dialog in answer.dialogs:
+        if isinstance(dialog, types.Dialog):
             marked = utils.get_peer_id(dialog.peer)
             if marked in entities:
-                yield Listed(marked, dialog, entities[marked], messages.get((marked, dialog.top_message)))
-        if isinstance(answer, types.messages.Dialogs) or not dialogs:
-            return
-        anchor = _last_with_message(dialogs, messages)
-        if anchor is None or anchor.id == last_id:
-            return
-        date, last_id = anchor.date, anchor.id
-        peer = utils.get_input_peer(entities[utils.get_peer_id(anchor.peer_id)], allow_self=False)
+                page.append(Listed(marked, dialog, entities[marked], messages.get((marked, dialog.top_message))))
+    return page
 
 
-def _last_with_message(dialogs: list[Any], messages: dict[tuple[int, int], Any]) -> Any:
-    """The newest message of the last dialog that has one: where the next page goes on."""
-    for dialog in reversed(dialogs):
-        message = messages.get((utils.get_peer_id(dialog.peer), dialog.top_message))
-        if message is not None and message.date is not None:
-            return message
+def _last(page: list[Listed]) -> _Anchor | None:
+    """The anchor after this page: its last dialog that has a message and is not pinned, for pinned ones are out of order."""
+    for listed in reversed(page):
+        date = getattr(listed.message, "date", None)
+        if date is not None and not listed.dialog.pinned:
+            return _Anchor(date, listed.message.id, utils.get_input_peer(listed.entity, allow_self=False))
     return None
