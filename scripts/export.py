@@ -5,6 +5,7 @@ import os
 import secrets
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,10 @@ from engine.durable import make_folder, write_whole
 from engine.error import ExitCode, StorageError
 from scripts.progress import JsonLines, Progress
 from scripts.run import Outcome, Run
+from scripts.selection import with_selection
 from scripts.setting import Setting, with_setting
 from stages.fetch.access import Access
-from stages.fetch.config import FetchConfig
+from stages.fetch.config import FetchConfig, Selection
 from stages.fetch.error import AuthNeededError
 from stages.fetch.name import ChatName, parse_name
 from stages.fetch.session import Session
@@ -27,6 +29,8 @@ from stages.write.config import WriteConfig
 
 #: Requests on the way to Telegram at a time, at most; it begins with fewer (stages/fetch/bucket.py).
 IN_FLIGHT = 16
+#: Requests a second with --gentle: what Telegram allows without a takeout.
+GENTLE_RATE = 1.0
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -36,16 +40,34 @@ IN_FLIGHT = 16
 @click.option("-q", "--quiet", is_flag=True, help="Show nothing but failures.")
 @click.option("--workers", type=click.IntRange(1, 64), default=None, help="Decoding processes (cores - 1).")
 @click.option("--max-in-flight", "in_flight", type=click.IntRange(1, 28), default=IN_FLIGHT, help="Requests at a time (16).")
+@click.option("--gentle", is_flag=True, help="One request at a time, one a second at most.")
+@click.option(
+    "--takeout",
+    type=click.Choice(["no", "yes", "try"]),
+    default="no",
+    help="Use Telegram's export mode, ten times faster; try: go on without where Telegram delays it.",
+)
+@with_selection
 @with_setting
 def export(
-    setting: Setting, chats: tuple[str, ...], archive: str, as_json: bool, quiet: bool, workers: int | None, in_flight: int
+    setting: Setting,
+    selection: Selection,
+    chats: tuple[str, ...],
+    archive: str,
+    as_json: bool,
+    quiet: bool,
+    workers: int | None,
+    in_flight: int,
+    gentle: bool,
+    takeout: str,
 ) -> None:
     """Export CHATS into an archive, or bring an archive up to date.
 
     A chat is a marked id, @username, a t.me link, the invite link of a joined chat, or me. A single - reads them from
     standard input, one a line. One that fails does not stop the others.
     """
-    config = FetchConfig(setting.access, _parse(chats), in_flight)
+    pace = (1, GENTLE_RATE) if gentle else (in_flight, None)
+    config = FetchConfig(setting.accesses, _parse(chats), *pace, takeout, selection)
     code = export_chats(config, Path(archive), workers, as_json, quiet)
     if code:
         raise click.exceptions.Exit(code)
@@ -53,14 +75,16 @@ def export(
 
 def export_chats(config: FetchConfig, root: Path, workers: int | None, as_json: bool, quiet: bool) -> ExitCode:
     """One export from here to its summary. Raises what is wrong before it begins; everything later is in the code."""
-    session = _session(config.access)
+    sessions = [_session(access) for access in config.accesses]
     archive = Archive(root)
-    with session.lock as session_lock, archive.open() as archive_lock:
+    with ExitStack() as stack:
+        session_locks = [stack.enter_context(session.lock) for session in sessions]
+        archive_lock = stack.enter_context(archive.open())
         started = time.time()
         progress = Progress(len(config.chats), quiet)
         watcher = JsonLines() if as_json else progress
         count = workers or max(1, (os.cpu_count() or 1) - 1)
-        outcome = Run(config, WriteConfig(root), (session_lock, archive_lock), count, watcher).execute()
+        outcome = Run(config, WriteConfig(root), session_locks, archive_lock, count, watcher).execute()
         progress.close()
         summary = _summary(outcome, started)
         _keep(archive, started, summary)

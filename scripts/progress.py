@@ -11,7 +11,7 @@ import click
 import orjson
 
 from scripts.table import printable
-from stages.event import ChatEnded, ChatFailed, ChatProgress, ChatStarted, Notice, Ready, Stopped, Waiting
+from stages.event import ChatEnded, ChatFailed, ChatProgress, ChatStarted, Notice, Ready, Stopped, TakeoutState, Waiting
 
 #: What programs get to see, by the frame's name in snake case.
 _PUBLIC = {
@@ -20,6 +20,7 @@ _PUBLIC = {
     ChatEnded: "chat_ended",
     ChatFailed: "chat_failed",
     Waiting: "waiting",
+    TakeoutState: "takeout",
     Notice: "notice",
     Stopped: "stopped",
 }
@@ -80,6 +81,9 @@ class Progress:
                 self._waiting = (time.monotonic() + frame.seconds, f"{frame.method} of {frame.account}")
                 if not self._live:
                     self._say(f"waiting {frame.seconds} s for Telegram: {frame.method}", attention=False)
+            case TakeoutState():
+                until = f" until {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(frame.until))}" if frame.until else ""
+                self._say(f"takeout of {frame.account}: {frame.state}{until}", attention=bool(frame.until))
             case Notice():
                 self._say(f"tgbulk: {frame.text}")
             case Ready():

@@ -63,12 +63,19 @@ class Run:
     """The topology of docs/design: fetch -> process x N -> write -> fetch."""
 
     def __init__(
-        self, fetch: FetchConfig, write: WriteConfig, locks: tuple[Lock, Lock], workers: int, watcher: Watcher
+        self,
+        fetch: FetchConfig,
+        write: WriteConfig,
+        session_locks: list[Lock],
+        archive_lock: Lock,
+        workers: int,
+        watcher: Watcher,
     ) -> None:
-        """locks: (session's, archive's), both held; fetch and write hold them too, for as long as they live."""
+        """The locks are held; fetch and write hold them too, for as long as they live."""
         self._fetch_config = fetch
         self._write_config = write
-        self._session_lock, self._archive_lock = locks
+        self._session_locks = session_locks
+        self._archive_lock = archive_lock
         self._workers = workers
         self._watcher = watcher
         self._outcome = Outcome()
@@ -104,7 +111,7 @@ class Run:
             self._frames,
             self._blocks,
             fetch_hears,
-            self._session_lock,
+            *self._session_locks,
         )
         told_by_write.close()
         fetch_hears.close()

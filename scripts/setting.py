@@ -45,26 +45,40 @@ class Setting:
     server: Server | None
     #: the folder of the sessions' folder
     home: Path
-    account: str
+    #: at least one
+    accounts: tuple[str, ...]
     verbose: bool = False
+
+    @property
+    def account(self) -> str:
+        """The account of a command that uses one; UsageError where more were named."""
+        if len(self.accounts) > 1:
+            raise UsageError("this command uses one account")
+        return self.accounts[0]
 
     @property
     def access(self) -> Access:
         """What it takes to talk to the server; MissingApiError without an API id and hash."""
+        return self._access(self.account)
+
+    @property
+    def accesses(self) -> list[Access]:
+        """The same for each account that was named."""
+        return [self._access(account) for account in self.accounts]
+
+    def _access(self, account: str) -> Access:
         if self.api_id is None:
             raise MissingApiError(VARIABLES["api_id"])
         if self.api_hash is None:
             raise MissingApiError(VARIABLES["api_hash"])
-        return Access(self.api_id, self.api_hash, self.server, self.home, self.account, self.verbose)
+        return Access(self.api_id, self.api_hash, self.server, self.home, account, self.verbose)
 
 
-def read_setting(server: str | None = None, account: str | None = None, verbose: bool = False) -> Setting:
+def read_setting(server: str | None = None, accounts: tuple[str, ...] = (), verbose: bool = False) -> Setting:
     """The settings, with these flags above all; UsageError or ServerFileError names the first mistake."""
     values = _read_config() | _read_variables()
     if server is not None:
         values["server"] = server
-    if account is not None:
-        values["account"] = account
     chosen = read_server(Path(values["server"]).expanduser()) if values.get("server") else None
     if chosen is not None:
         values = {"api_id": chosen.api_id, "api_hash": chosen.api_hash} | values
@@ -74,7 +88,7 @@ def read_setting(server: str | None = None, account: str | None = None, verbose:
         api_hash=values.get("api_hash") or None,
         server=chosen,
         home=Path(home).expanduser().absolute(),
-        account=values.get("account") or "main",
+        accounts=tuple(dict.fromkeys(accounts)) or (values.get("account") or "main",),
         verbose=verbose,
     )
 
@@ -83,13 +97,15 @@ def with_setting(command: Command) -> Command:
     """Give a click command --server, --account and --verbose, and their outcome as its `setting`."""
 
     @click.option("--server", metavar="FILE", help="Use the server that this TOML file describes, not Telegram.")
-    @click.option("--account", metavar="NAME", help='Name of the logged-in account to use ("main").')
+    @click.option(
+        "--account", "accounts", multiple=True, metavar="NAME", help='Logged-in account to use ("main"); export: one or more.'
+    )
     @click.option("--verbose", is_flag=True, help="Show tracebacks and the log of the connection.")
     @functools.wraps(command)
-    def wrapped(*, server: str | None, account: str | None, verbose: bool, **options: Any) -> Any:
+    def wrapped(*, server: str | None, accounts: tuple[str, ...], verbose: bool, **options: Any) -> Any:
         root = click.get_current_context().find_root()
         root.params["verbose"] = verbose = verbose or root.params.get("verbose", False)
-        return command(setting=read_setting(server, account, verbose), **options)
+        return command(setting=read_setting(server, accounts, verbose), **options)
 
     return wrapped  # type: ignore[return-value]
 

@@ -69,6 +69,16 @@ class Waiting:
 
 @frame
 @dataclass(slots=True)
+class TakeoutState:
+    """An account's takeout changed its state (stages/fetch/takeout.py). `until`: Unix seconds, while it waits."""
+
+    account: str
+    state: str
+    until: int
+
+
+@frame
+@dataclass(slots=True)
 class Notice:
     """Something that went otherwise than planned and was dealt with; one line for the log."""
 

@@ -13,6 +13,7 @@ from stages.fetch.access import Access
 from stages.fetch.bucket import Bucket
 from stages.fetch.client import ENDED, plain
 from stages.fetch.error import AuthNeededError, FloodParkedError, UnreachableError
+from stages.fetch.takeout import Takeout
 
 #: A flood wait longer than this parks the chat instead of the run. Seconds.
 PARK_SECONDS = 900
@@ -40,6 +41,8 @@ class Caller:
         self._client = client
         self._access = access
         self._on_wait = on_wait
+        #: wraps every request while there is one
+        self.takeout: Takeout | None = None
         self._buckets: dict[str, Bucket] = {}
 
     def limit(self, method: str, most: int, rate: float | None = None) -> None:
@@ -88,6 +91,17 @@ class Caller:
             await bucket.enter()
 
     async def _send(self, request: TLRequest) -> Any:
+        takeout = self.takeout
+        if takeout is None:
+            return await self._transmit(request)
+        used = takeout.id
+        try:
+            return await self._transmit(takeout.wrap(request))
+        except errors.TakeoutInvalidError:
+            await takeout.renew(used)
+            return await self._transmit(takeout.wrap(request))
+
+    async def _transmit(self, request: TLRequest) -> Any:
         try:
             return await self._client._sender.send(request)
         except (errors.UnauthorizedError, errors.AuthKeyDuplicatedError) as error:

@@ -23,10 +23,13 @@ class Selection:
 class FetchConfig:
     """Built once at the command line."""
 
-    access: Access
+    #: the accounts to use; the first one that can read a chat gives it its name and, where ids are the account's, its ids
+    accesses: list[Access]
     chats: list[ChatName]
-    #: getHistory requests on the way at a time, at most
+    #: getHistory requests of one account on the way at a time, at most
     in_flight: int
     #: getHistory requests a second at the start, None to find out
     rate: float | None = None
+    #: no, yes, or try: go on without where Telegram delays it
+    takeout: str = "no"
     selection: Selection = Selection()

@@ -95,6 +95,15 @@ class Coverage:
             tail.hi = top + 1
             self.missing.append(Range(top + 1, top + 1, OPEN))
 
+    def cut(self, places: list[int]) -> None:
+        """Let no range reach over these ids: what lies above is a range of its own."""
+        for place in places:
+            for one in self.missing:
+                if one.next < place < one.hi:
+                    self.missing.insert(self.missing.index(one) + 1, Range(place, place, one.hi))
+                    one.hi = place
+                    break
+
     def advance(self, one: Range, following: int, ended: bool) -> None:
         """A page of this range is with write; it goes on from `following`, or ended there."""
         one.next = max(one.next, following)

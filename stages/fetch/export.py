@@ -2,27 +2,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
-from telethon import TelegramClient, errors
+from telethon import errors
 
-from engine.channel import Channel
 from engine.error import ExitCode, TgbulkError
 from stages.event import ChatFailed, Notice
-from stages.fetch.caller import Caller
 from stages.fetch.config import FetchConfig
 from stages.fetch.coverage import Coverage
-from stages.fetch.error import ChatError, FloodParkedError
-from stages.fetch.history import METHOD
+from stages.fetch.error import AuthNeededError, ChatError, FloodParkedError
 from stages.fetch.lane import Lane
-from stages.fetch.name import ChatName
+from stages.fetch.name import ChatName, parse_name
 from stages.fetch.pipeline import Pipeline
 from stages.fetch.plan import Plan
-from stages.fetch.resolver import Resolver, Target, refusal
+from stages.fetch.reader import Reader
+from stages.fetch.resolver import Target, refusal
 from stages.fetch.selection import bounds
 from stages.fetch.walk import Walk
 from stages.receipt import Answer, Kind, Receipt
-from stages.telegram.chat import ChatRecord
+from stages.telegram.chat import ACCOUNT_SPACE, ChatRecord
 
 #: Names looked up at a time, ahead of the chats under way.
 FINDERS = 3
@@ -46,17 +45,15 @@ class Export:
 
     def __init__(
         self,
-        client: TelegramClient,
-        caller: Caller,
+        readers: list[Reader],
         pipeline: Pipeline,
-        control: Channel,
+        tell: Callable[[object], None],
         config: FetchConfig,
         stopping: asyncio.Event,
     ) -> None:
-        self._client = client
-        self._caller = caller
+        self._readers = readers
         self._pipeline = pipeline
-        self._control = control
+        self._tell = tell
         self._config = config
         self._stopping = stopping
         self._plan = Plan(config.in_flight)
@@ -68,74 +65,136 @@ class Export:
         self.complete = 0
 
     @property
+    def _alive(self) -> list[Reader]:
+        return [reader for reader in self._readers if not reader.failure]
+
+    @property
     def left(self) -> int:
         """Chats that a stop cut short or never let begin."""
         return self._skipped + self._opened - self.complete
 
     async def run(self) -> None:
         """Export every chat; one that fails does not stop the others. What ends the run is raised."""
-        config = self._config
-        self._caller.limit(METHOD, config.in_flight, config.rate)
-        resolver = Resolver(self._caller, await self._client.get_me())
         async with asyncio.TaskGroup() as outer:
             stopper = outer.create_task(self._close_on_stop())
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._find_all(resolver))
-                for _ in range(config.in_flight + SPARE_LANES):
-                    group.create_task(self._lane().run())
+                self._group = group
+                group.create_task(self._find_all())
+                for reader in self._readers:
+                    for _ in range(self._config.in_flight + SPARE_LANES):
+                        group.create_task(self._lane(reader).run())
             stopper.cancel()
+        if all(reader.failure for reader in self._readers):
+            raise next(reader.failure for reader in self._readers if reader.failure)
 
-    def _lane(self) -> Lane:
-        return Lane(self._plan, self._caller, self._pipeline, self._stopping.is_set, self._control.send, self._end)
+    def _lane(self, reader: Reader) -> Lane:
+        return Lane(
+            self._plan, reader, self._pipeline, self._stopping.is_set, self._tell, self._share_later, self._end
+        )
 
     async def _close_on_stop(self) -> None:
         await self._stopping.wait()
         self._plan.close()
 
-    async def _find_all(self, resolver: Resolver) -> None:
-        names = iter(self._config.chats)
+    async def _find_all(self) -> None:
+        names = iter(enumerate(self._config.chats))
         async with asyncio.TaskGroup() as group:
             for _ in range(FINDERS):
-                group.create_task(self._find(resolver, names))
+                group.create_task(self._find(names))
         self._plan.close()
 
-    async def _find(self, resolver: Resolver, names: Iterator[ChatName]) -> None:
-        for name in names:
+    async def _find(self, names: Iterator[tuple[int, ChatName]]) -> None:
+        for place, name in names:
             if self._stopping.is_set():
                 self._skipped += 1
                 continue
             try:
-                target = await resolver.resolve(name)
-                await self._begin(target)
-                older = await resolver.older_half(target)
+                reader, target = await self._resolve(name, place)
+                await self._begin(reader, target)
+                older = await reader.resolver.older_half(target)
                 if older is not None:
-                    await self._begin(older)
-            except (ChatError, FloodParkedError) as error:
+                    await self._begin(reader, older)
+            except (ChatError, FloodParkedError, AuthNeededError) as error:
                 self._fail(name.text, 0, error)
             except errors.RPCError as error:
                 self._fail(name.text, 0, refusal(name.text, error))
 
-    async def _begin(self, target: Target) -> None:
+    async def _resolve(self, name: ChatName, place: int) -> tuple[Reader, Target]:
+        """Who reads the chat first: the first account that can; where any will do, they take turns."""
+        reader, target = await self._first(name)
+        turn = self._readers[place % len(self._readers)]
+        if turn is not reader and not turn.failure and target.record.type not in ACCOUNT_SPACE:
+            other = await self._look_up(turn, name)
+            if other is not None and other.record.marked_id == target.record.marked_id:
+                return turn, other
+        return reader, target
+
+    async def _first(self, name: ChatName) -> tuple[Reader, Target]:
+        first: TgbulkError | None = next((r.failure for r in self._readers if r.failure), None)
+        for reader in self._alive:
+            try:
+                return reader, await reader.resolver.resolve(name)
+            except ChatError as error:
+                first = first or error
+            except AuthNeededError as error:
+                reader.failure = error
+                first = first or error
+        assert first is not None
+        raise first
+
+    async def _look_up(self, reader: Reader, name: ChatName) -> Target | None:
+        """The chat as another account sees it, None where it does not: the first one goes on alone."""
+        try:
+            return await reader.resolver.resolve(name)
+        except (ChatError, FloodParkedError):
+            return None
+        except AuthNeededError as error:
+            reader.failure = error
+            return None
+
+    async def _begin(self, reader: Reader, target: Target) -> None:
         """Open the chat in the archive and put it under way."""
         marked = target.record.marked_id
         if marked in self._seen:
-            self._control.send(Notice(f"{target.name}: the same chat was named twice; it is exported once"))
+            self._tell(Notice(f"{target.name}: the same chat was named twice; it is exported once"))
             return
         self._seen.add(marked)
         await self._plan.room()
         stream = self._next_stream
         self._next_stream += 1
-        start, end = await bounds(self._config.selection, target, stream, self._caller, self._pipeline)
+        start, end = await bounds(self._config.selection, target, stream, reader.caller, self._pipeline)
         receipt, answer = await self._send(stream, Kind.OPEN, target.record)
         if answer != Answer.OPENED:
             raise ChatError(target.name, *_REFUSALS[Answer(answer)])
         self._opened += 1
-        coverage = Coverage.of(receipt.covered or [], start, end)
-        walk = Walk(target, stream, coverage, receipt.messages, self._config.in_flight > 1)
+        walk = Walk(
+            target,
+            stream,
+            Coverage.of(receipt.covered or [], start, end),
+            {reader.number: target.peer},
+            _message_ranges(reader, target),
+            receipt.messages,
+            self._config.in_flight > 1,
+        )
+        walk.coverage.cut([one.min_id for one in walk.message_ranges])
         self._plan.add(walk)
         if walk.ended:
             self._plan.remove(walk)
             await self._end(walk)
+
+    def _share_later(self, walk: Walk) -> None:
+        """Let the other accounts help with a large chat whose ids are the same for all."""
+        if len(self._readers) > 1 and walk.target.record.type not in ACCOUNT_SPACE:
+            self._group.create_task(self._share(walk))
+
+    async def _share(self, walk: Walk) -> None:
+        name = parse_name(walk.target.name)
+        for reader in self._readers:
+            if reader.number not in walk.peers and not reader.failure:
+                target = await self._look_up(reader, name)
+                if target is not None and target.record.marked_id == walk.target.record.marked_id:
+                    walk.peers[reader.number] = target.peer
+                    self._plan.notify()
 
     async def _end(self, walk: Walk) -> None:
         """Close the chat in the archive, and tell why if it failed."""
@@ -156,4 +215,10 @@ class Export:
     def _fail(self, name: str, marked_id: int, error: TgbulkError) -> None:
         reason = str(error).removeprefix(f"{name}: ")
         code = error.exit_code if isinstance(error, FloodParkedError) else ExitCode.NOTHING
-        self._control.send(ChatFailed(name, marked_id, reason, error.hint, int(code)))
+        self._tell(ChatFailed(name, marked_id, reason, error.hint, int(code)))
+
+
+def _message_ranges(reader: Reader, target: Target) -> list[Any]:
+    """In a takeout, private chats and basic groups are asked range by range (spec/history-fetching.md 4)."""
+    takeout = reader.caller.takeout
+    return takeout.ranges if takeout and target.record.type in ACCOUNT_SPACE else []

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from telethon.tl import functions
-from telethon.tl.tlobject import TLRequest
 
 #: What a page holds at most; the server cuts larger limits silently.
 LIMIT = 100
@@ -15,13 +14,16 @@ METHOD = "messages.getHistory"
 class RawHistory(functions.messages.GetHistoryRequest):  # type: ignore[misc]
     """getHistory whose result is bytes: Telethon calls read_result of the outermost request (spec/telethon-hooks.md 1)."""
 
+    #: the range of the account's ids to ask in, in a takeout (spec/history-fetching.md 4)
+    message_range: Any = None
+
     @staticmethod
     def read_result(reader: Any) -> bytes:
         data: bytes = reader.read()
         return data
 
 
-def next_page(peer: Any, first_id: int) -> TLRequest:
+def next_page(peer: Any, first_id: int) -> RawHistory:
     """The LIMIT oldest messages with an id of at least first_id: the window that ends just above it.
 
     Anchored by id, so nothing that is added or deleted meanwhile can shift it (spec/history-fetching.md 1, 2).
@@ -29,17 +31,19 @@ def next_page(peer: Any, first_id: int) -> TLRequest:
     return _request(peer, offset_id=first_id, add_offset=-LIMIT, limit=LIMIT)
 
 
-def newest(peer: Any, rank: int = 0) -> TLRequest:
+def newest(peer: Any, rank: int = 0) -> RawHistory:
     """The message of this rank from the newest, alone."""
     return _request(peer, add_offset=rank, limit=1)
 
 
-def before_date(peer: Any, date: int) -> TLRequest:
+def before_date(peer: Any, date: int) -> RawHistory:
     """The newest message older than a Unix time, alone."""
     return _request(peer, offset_date=date, limit=1)
 
 
-def _request(peer: Any, *, offset_id: int = 0, offset_date: int | None = None, add_offset: int = 0, limit: int) -> TLRequest:
+def _request(
+    peer: Any, *, offset_id: int = 0, offset_date: int | None = None, add_offset: int = 0, limit: int
+) -> RawHistory:
     when = None if offset_date is None else datetime.fromtimestamp(offset_date, UTC)
     return RawHistory(
         peer=peer,

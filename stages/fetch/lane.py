@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable
 from telethon import errors
 
 from stages.event import ChatStarted, Notice
-from stages.fetch.caller import Caller
 from stages.fetch.coverage import OPEN, Phase, Range
-from stages.fetch.error import ChatError, FloodParkedError
+from stages.fetch.error import AuthNeededError, ChatError, FloodParkedError
 from stages.fetch.history import METHOD, newest, next_page
 from stages.fetch.pipeline import LostPageError, Pipeline
 from stages.fetch.plan import Plan
+from stages.fetch.reader import Reader
 from stages.fetch.resolver import refusal
+from stages.fetch.takeout import message_range
 from stages.fetch.walk import Probe, Walk
 from stages.receipt import Kind, Receipt
 
@@ -23,60 +24,75 @@ class Lane:
     def __init__(
         self,
         plan: Plan,
-        caller: Caller,
+        reader: Reader,
         pipeline: Pipeline,
         stopping: Callable[[], bool],
         tell: Callable[[object], None],
+        on_large: Callable[[Walk], None],
         on_end: Callable[[Walk], Awaitable[None]],
     ) -> None:
-        """tell: events for the supervisor; on_end: what to do with a chat that has ended."""
+        """tell: events for the supervisor; on_large, on_end: what to do with a chat found to be large, or at its end."""
         self._plan = plan
-        self._caller = caller
+        self._reader = reader
+        self._caller = reader.caller
         self._pipeline = pipeline
         self._stopping = stopping
         self._tell = tell
+        self._on_large = on_large
         self._on_end = on_end
 
     async def run(self) -> None:
-        """Slot first, then admission, then the choice: nothing is chosen before it can be asked for."""
-        while not self._stopping() and not (self._plan.closed and not len(self._plan)):
-            slot = await self._pipeline.reserve()
+        """Admission first, then the choice: no job is held by somebody who may not ask yet."""
+        while not (self._stopping() or self._reader.failure or (self._plan.closed and not len(self._plan))):
             bucket = self._caller.bucket(METHOD)
             await bucket.enter()
-            job = None if self._stopping() else self._plan.next()
+            job = None if self._stopping() else self._plan.next(self._reader.number)
             if job is None:
                 bucket.cancel()
-                self._pipeline.cancel(slot)
                 if not self._stopping():
                     await self._plan.change()
                 continue
-            await self._work(slot, *job)
+            await self._work(*job)
 
-    async def _work(self, slot: int, walk: Walk, job: Range | Probe) -> None:
+    async def _work(self, walk: Walk, job: Range | Probe) -> None:
+        slot = await self._pipeline.reserve()
         try:
             if isinstance(job, Probe):
                 walk.probed(await self._probe(slot, walk))
+                self._on_large(walk)
             else:
                 receipt = await self._page(slot, walk, job)
                 walk.answered(job, receipt)
                 self._announce(walk, receipt)
         except (ChatError, FloodParkedError) as error:
             walk.fail(error)
+        except AuthNeededError as error:
+            self._reader.failure = error
+            walk.lose(self._reader.number, job, error)
+            for other in self._plan.orphans(self._reader.number, error):
+                await self._finish(other)
         except errors.RPCError as error:
             walk.fail(refusal(walk.target.name, error))
         self._plan.notify()
         if walk.ended:
-            self._plan.remove(walk)
-            await self._on_end(walk)
+            await self._finish(walk)
+
+    async def _finish(self, walk: Walk) -> None:
+        self._plan.remove(walk)
+        await self._on_end(walk)
 
     async def _probe(self, slot: int, walk: Walk) -> Receipt:
-        answer = await self._exchange(slot, newest(walk.target.peer))
+        request = newest(walk.peers[self._reader.number])
+        request.message_range = message_range(walk.message_ranges, OPEN)
+        answer = await self._exchange(slot, request)
         receipt, _ = await self._pipeline.send(slot, answer, stream=walk.stream, kind=Kind.PROBE)
         return self._checked(receipt, walk, "the newest message")
 
     async def _page(self, slot: int, walk: Walk, one: Range) -> Receipt:
         mark = one.next
-        answer = await self._exchange(slot, next_page(walk.target.peer, mark))
+        request = next_page(walk.peers[self._reader.number], mark)
+        request.message_range = message_range(walk.message_ranges, mark)
+        answer = await self._exchange(slot, request)
         one.phase = Phase.SENT
         ceiling = 0 if one.hi == OPEN else one.hi
         try:

@@ -2,39 +2,41 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 
 from engine.arena import Arena
 from engine.channel import Channel, ChannelClosed
 from engine.frame import DATA_LIMIT
 from engine.hop import Attach
 from engine.lock import Lock
-from stages.event import Fetched, Finish, Ready, Waiting, report_failure
-from stages.fetch.account import open_account
-from stages.fetch.caller import Caller
+from stages.event import Fetched, Finish, Ready, report_failure
 from stages.fetch.config import FetchConfig
 from stages.fetch.export import Export
 from stages.fetch.pipeline import Pipeline
-
-#: Attempts to reconnect, about a second apart, before the run ends.
-RECONNECTS = 30
+from stages.fetch.reader import open_reader
 
 
 def main(
-    control: Channel, config: FetchConfig, frames: Arena, blocks: Arena, written: Channel, session_lock: Lock
+    control: Channel, config: FetchConfig, frames: Arena, blocks: Arena, written: Channel, *session_locks: Lock
 ) -> None:
-    """Export the chats, hand every page on, and leave when write has taken the last one."""
+    """Export the chats, hand every page on, and leave when write has taken the last one. A lock for each account."""
     with report_failure(control):
-        asyncio.run(_run(control, config, frames, blocks, written, session_lock))
+        asyncio.run(_run(control, config, frames, blocks, written, session_locks))
 
 
 async def _run(
-    control: Channel, config: FetchConfig, frames: Arena, blocks: Arena, written: Channel, lock: Lock
+    control: Channel,
+    config: FetchConfig,
+    frames: Arena,
+    blocks: Arena,
+    written: Channel,
+    locks: tuple[Lock, ...],
 ) -> None:
     gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     stopping = asyncio.Event()
     pipeline = Pipeline(frames, blocks, written, gone)
     _listen(control, pipeline, stopping, gone)
-    task = asyncio.create_task(_export(control, config, pipeline, stopping, lock))
+    task = asyncio.create_task(_export(control, config, pipeline, stopping, locks))
     await asyncio.wait([task, gone], return_when=asyncio.FIRST_COMPLETED)
     if not task.done():
         task.cancel()
@@ -64,19 +66,23 @@ def _listen(control: Channel, pipeline: Pipeline, stopping: asyncio.Event, gone:
 
 
 async def _export(
-    control: Channel, config: FetchConfig, pipeline: Pipeline, stopping: asyncio.Event, lock: Lock
+    control: Channel, config: FetchConfig, pipeline: Pipeline, stopping: asyncio.Event, locks: tuple[Lock, ...]
 ) -> None:
-    async with open_account(config.access, lock=lock, connection_retries=RECONNECTS) as client:
+    async with AsyncExitStack() as stack:
+        readers = [
+            await stack.enter_async_context(open_reader(number, access, locks[number], config, control.send))
+            for number, access in enumerate(config.accesses)
+        ]
         control.send(Ready())
-        caller = Caller(
-            client, config.access, lambda method, seconds: control.send(Waiting(config.access.account, method, seconds))
-        )
-        export = Export(client, caller, pipeline, control, config, stopping)
+        export = Export(readers, pipeline, control.send, config, stopping)
         try:
             await export.run()
         except BaseExceptionGroup as group:
             raise first(group) from group
         await pipeline.drain()
+        for reader in readers:
+            if reader.caller.takeout and not (export.left or reader.failure):
+                await reader.caller.takeout.finish()
     control.send(Fetched(export.complete, export.left))
     pipeline.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+from engine.error import TgbulkError
 from stages.fetch.coverage import Range
 from stages.fetch.walk import Probe, Walk
 
@@ -22,17 +23,23 @@ class Plan:
     def __len__(self) -> int:
         return len(self._walks)
 
-    def next(self) -> tuple[Walk, Range | Probe] | None:
-        """A job, None while there is none: the chats in turn, then the upper half of the largest range."""
+    def next(self, reader: int) -> tuple[Walk, Range | Probe] | None:
+        """A job for this reader, None while there is none: its chats in turn, then the upper half of the largest range."""
         for _ in range(len(self._walks)):
             walk = self._walks[0]
             self._walks.rotate(-1)
-            job = walk.take()
+            job = walk.take() if reader in walk.peers else None
             if job is not None:
                 return walk, job
-        largest = max(self._walks, key=Walk.left, default=None)
+        largest = max((walk for walk in self._walks if reader in walk.peers), key=Walk.left, default=None)
         upper = largest.split() if largest is not None else None
         return (largest, upper) if largest is not None and upper is not None else None
+
+    def orphans(self, reader: int, failure: TgbulkError) -> list[Walk]:
+        """The reader is out: the other chats that nobody else can read, as far as nothing of them is under way."""
+        for walk in self._walks:
+            walk.forget(reader, failure)
+        return [walk for walk in self._walks if walk.failure is failure and walk.ended and not walk.peers]
 
     async def room(self) -> None:
         """Wait until one more chat can be under way."""

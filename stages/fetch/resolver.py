@@ -1,6 +1,7 @@
 """From a chat's name to the peer to ask and the record to keep."""
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,7 @@ class Resolver:
         self._caller = caller
         self._me = me
         self._dialogs: dict[int, Any] | None = None
+        self._listing = asyncio.Lock()
 
     async def resolve(self, name: ChatName) -> Target:
         """ChatError, with the reason, for a chat that is not there or not ours to read."""
@@ -65,8 +67,9 @@ class Resolver:
         marked = int(name.value)
         if marked == self._me.id:
             return self._me
-        if self._dialogs is None:
-            self._dialogs = {listed.marked_id: listed.entity async for listed in iter_dialogs(self._caller)}
+        async with self._listing:
+            if self._dialogs is None:
+                self._dialogs = {listed.marked_id: listed.entity async for listed in iter_dialogs(self._caller)}
         entity = self._dialogs.get(marked)
         if entity is None:
             raise ChatError(name.text, "it is not among the dialogs of this account", "See: tgbulk chats")

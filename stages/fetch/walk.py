@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from engine.error import TgbulkError
 from stages.fetch.coverage import WORTH_SPLITTING, Coverage, Phase, Range
@@ -29,6 +30,10 @@ class Walk:
     target: Target
     stream: int
     coverage: Coverage
+    #: by the number of the reader: the peer to ask, for each account that may
+    peers: dict[int, Any]
+    #: the ranges of ids to ask in, where a takeout demands it
+    message_ranges: list[Any]
     #: messages that the archive held before
     before: int
     #: whether ranges are of any use: more than one request may be in flight
@@ -98,6 +103,21 @@ class Walk:
         """A job ended in an error that ends the chat."""
         self.flying -= 1
         self.failure = self.failure or failure
+
+    def lose(self, reader: int, job: Range | Probe, failure: TgbulkError) -> None:
+        """The reader that had this job is out; another one takes it up, if there is one."""
+        self.flying -= 1
+        if isinstance(job, Range):
+            job.phase = Phase.READY
+        else:
+            self.probe = Probe.WANTED
+        self.forget(reader, failure)
+
+    def forget(self, reader: int, failure: TgbulkError) -> None:
+        """This reader asks for nothing more of the chat."""
+        self.peers.pop(reader, None)
+        if not self.peers:
+            self.failure = self.failure or failure
 
     def _bound(self) -> None:
         """Cut the tail at the newest id, as soon as no page of it is on its way through process and write."""

@@ -1,0 +1,57 @@
+"""An account at work: its connection, its limits, what it knows."""
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from telethon.tl import types
+
+from engine.error import TgbulkError
+from engine.lock import Lock
+from stages.event import Notice, Waiting
+from stages.fetch.access import Access
+from stages.fetch.account import open_account
+from stages.fetch.caller import Caller
+from stages.fetch.config import FetchConfig
+from stages.fetch.error import TakeoutDelayedError
+from stages.fetch.history import METHOD
+from stages.fetch.resolver import Resolver
+from stages.fetch.takeout import Takeout
+
+#: Attempts to reconnect, about a second apart, before the run ends.
+RECONNECTS = 30
+
+
+@dataclass(slots=True)
+class Reader:
+    """One of the accounts of a run. `number`: its place among them."""
+
+    number: int
+    access: Access
+    me: types.User
+    caller: Caller
+    resolver: Resolver
+    #: why it cannot go on
+    failure: TgbulkError | None = None
+
+
+@asynccontextmanager
+async def open_reader(
+    number: int, access: Access, lock: Lock, config: FetchConfig, tell: Callable[[object], None]
+) -> AsyncIterator[Reader]:
+    """A connected reader, inside a takeout where the run wants one. TgbulkError when it cannot be had."""
+    async with open_account(access, lock=lock, connection_retries=RECONNECTS) as client:
+        caller = Caller(client, access, lambda method, seconds: tell(Waiting(access.account, method, seconds)))
+        caller.limit(METHOD, config.in_flight, config.rate)
+        if config.takeout != "no":
+            takeout = Takeout(client, access, tell)
+            try:
+                await takeout.request()
+                caller.takeout = takeout
+            except TakeoutDelayedError as error:
+                if config.takeout != "try":
+                    raise
+                tell(Notice(f"{error}; going on without it"))
+        me = await client.get_me()
+        yield Reader(number, access, me, caller, Resolver(caller, me))
