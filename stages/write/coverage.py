@@ -56,9 +56,13 @@ class Coverage:
         self._absorbed: list[int] = []
         self._parting = False
         self._messages = open_at(folder / "messages.jsonl", sum(r.size for r in ranges[:joined]))
-        for one in ranges[joined:]:
-            self._open[one.lo] = open_at(self._path(one.lo), one.size)
-        self._remove_strangers()
+        try:
+            for one in ranges[joined:]:
+                self._open[one.lo] = open_at(self._path(one.lo), one.size)
+            self._remove_strangers()
+        except BaseException:
+            self.close()
+            raise
 
     def append(self, lo: int, mark: int, upto: int, lines: bytes) -> bool:
         """Add what lies from mark to below upto to the range that began at lo; False when it is there already."""

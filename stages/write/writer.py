@@ -98,10 +98,11 @@ class Writer:
 
     def _begin(self, block: Block, record: ChatRecord) -> Have:
         """Open a chat: the answer says what is covered, or refuses it."""
-        progress = self._committed.get(record.marked_id) or Progress(record.marked_id, record.account)
+        progress = self._progress(record)
         if progress.account != record.account and record.type in ACCOUNT_SPACE:
             return self._answer(block, Answer.OTHER_ACCOUNT)
         progress.account = record.account
+        progress.state = record.state
         try:
             chat = ChatFile(self._archive.chat(record.marked_id), progress, self.commit)
         except DamagedChatError:
@@ -109,6 +110,17 @@ class Writer:
         self._open[block.stream] = chat
         chat.describe(record)
         return self._answer(block, Answer.OPENED, Receipt(messages=progress.messages, covered=chat.covered))
+
+    def _progress(self, record: ChatRecord) -> Progress:
+        """What is committed of a chat: nothing where its folder was moved away, as DamagedChatError advises."""
+        known = self._committed.get(record.marked_id)
+        if known is not None and self._archive.chat(record.marked_id).is_dir():
+            return known
+        fresh = Progress(record.marked_id, record.account)
+        if known is not None:
+            self._journal.append([fresh.row()])
+            self._committed[record.marked_id] = fresh
+        return fresh
 
     def _answer(self, block: Block, answer: Answer, content: Receipt | None = None) -> Have:
         """The slot is ours until Wrote, so the answer can take the place of the worker's receipt."""
