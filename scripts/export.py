@@ -66,8 +66,14 @@ def export(
     A chat is a marked id, @username, a t.me link, the invite link of a joined chat, or me. A single - reads them from
     standard input, one a line. One that fails does not stop the others.
     """
-    pace = (1, GENTLE_RATE) if gentle else (in_flight, None)
-    config = FetchConfig(setting.accesses, _parse(chats), *pace, takeout, selection)
+    config = FetchConfig(
+        setting.accesses,
+        _parse(chats),
+        in_flight=1 if gentle else in_flight,
+        rate=GENTLE_RATE if gentle else None,
+        takeout=takeout,
+        selection=selection,
+    )
     code = export_chats(config, Path(archive), workers, as_json, quiet)
     if code:
         raise click.exceptions.Exit(code)
