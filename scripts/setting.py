@@ -98,7 +98,7 @@ def with_setting(command: Command) -> Command:
 
     @click.option("--server", metavar="FILE", help="Use the server that this TOML file describes, not Telegram.")
     @click.option(
-        "--account", "accounts", multiple=True, metavar="NAME", help='Logged-in account to use ("main"); export: one or more.'
+        "--account", "accounts", multiple=True, metavar="NAME", help='Logged-in account ("main"); export takes several.'
     )
     @click.option("--verbose", is_flag=True, help="Show tracebacks and the log of the connection.")
     @functools.wraps(command)
