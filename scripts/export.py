@@ -2,23 +2,20 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 import time
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 
-from engine.durable import make_folder, write_whole
-from engine.error import ExitCode, StorageError
+from engine.error import ExitCode
 from scripts.progress import JsonLines, Progress
 from scripts.run import Outcome, Run
 from scripts.selection import with_selection
 from scripts.setting import Setting, with_setting
+from scripts.summary import keep_summary, make_summary
 from stages.fetch.access import Access
 from stages.fetch.config import FetchConfig, Selection
 from stages.fetch.error import AuthNeededError
@@ -92,8 +89,8 @@ def export_chats(config: FetchConfig, root: Path, workers: int | None, as_json: 
         count = workers or max(1, (os.cpu_count() or 1) - 1)
         outcome = Run(config, WriteConfig(root), session_locks, archive_lock, count, watcher).execute()
         progress.close()
-        summary = _summary(outcome, started)
-        _keep(archive, started, summary)
+        summary = make_summary(outcome, started, archive)
+        keep_summary(archive, started, summary)
         archive_lock.remove()
     if as_json:
         JsonLines.say("summary", summary)
@@ -120,32 +117,6 @@ def _session(access: Access) -> Session:
     if not session.exists():
         raise AuthNeededError(access.account, f"there is no session for {access.server_name}")
     return session
-
-
-def _summary(outcome: Outcome, started: float) -> dict[str, Any]:
-    return {
-        "exit_code": int(outcome.exit_code),
-        "result": outcome.exit_code.name.lower(),
-        "started": int(started),
-        "seconds": round(time.time() - started, 3),
-        "messages": sum(chat.messages for chat in outcome.complete),
-        "new_messages": sum(chat.new for chat in outcome.complete),
-        "complete": [{k: v for k, v in asdict(chat).items() if k != "stream"} for chat in outcome.complete],
-        "failed": [asdict(failure) for failure in outcome.failed],
-        "left": outcome.left,
-        "stopped": asdict(outcome.stopped) if outcome.stopped else None,
-    }
-
-
-def _keep(archive: Archive, started: float, summary: dict[str, Any]) -> None:
-    """runs/<run id>/summary.json; a disk that is full has been reported by then."""
-    run_id = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(started)) + "-" + secrets.token_hex(3)
-    try:
-        make_folder(archive.runs / run_id)
-        write_whole(archive.runs / run_id / "summary.json", orjson.dumps(summary, option=orjson.OPT_INDENT_2) + b"\n")
-    except OSError as error:
-        failure = StorageError(error.filename or archive.runs, error.strerror)
-        click.echo(f"tgbulk: error: the summary could not be kept: {failure}", err=True)
 
 
 def _say(outcome: Outcome, summary: dict[str, Any], root: Path, quiet: bool) -> None:

@@ -11,12 +11,25 @@ import click
 import orjson
 
 from scripts.table import printable
-from stages.event import ChatEnded, ChatFailed, ChatProgress, ChatStarted, Notice, Ready, Stopped, TakeoutState, Waiting
+from stages.event import (
+    ChatEnded,
+    ChatFailed,
+    ChatProgress,
+    ChatStarted,
+    ChatStated,
+    Notice,
+    Ready,
+    Stopped,
+    TakeoutState,
+    Waiting,
+)
+from stages.statement import Statement
 
 #: What programs get to see, by the frame's name in snake case.
 _PUBLIC = {
     ChatStarted: "chat_started",
     ChatProgress: "chat_progress",
+    ChatStated: "chat_stated",
     ChatEnded: "chat_ended",
     ChatFailed: "chat_failed",
     Waiting: "waiting",
@@ -54,6 +67,8 @@ class Progress:
         self._live = sys.stderr.isatty() and not quiet
         self._started = time.monotonic()
         self._titles: dict[int, str] = {}
+        #: of chats that have just ended: the line that says how complete they are
+        self._stated: dict[int, str] = {}
         self._messages: dict[int, int] = {}
         self._totals: dict[int, int] = {}
         self._ended = 0
@@ -68,10 +83,14 @@ class Progress:
                 self._totals[frame.stream] = max(0, frame.total)
             case ChatProgress():
                 self._messages[frame.stream] = frame.messages
+            case ChatStated():
+                title = printable(self._titles.get(frame.stream, ""))
+                self._stated[frame.stream] = f"{frame.marked_id}  {title}: {Statement(**frame.statement)}"
+                if frame.statement["missing"]:
+                    self._say(self._stated.pop(frame.stream))
             case ChatEnded():
                 self._ended += 1
-                title = printable(self._titles.get(frame.stream, ""))
-                self._say(f"{frame.marked_id}  {title}: {frame.messages:,} messages, {frame.new:,} new", attention=False)
+                self._say(f"{self._stated.pop(frame.stream)}; {frame.new:,} new", attention=False)
             case ChatFailed():
                 self._failed += 1
                 self._say(f"tgbulk: error: {frame.name}: {frame.reason}")

@@ -12,7 +12,7 @@ from engine.hop import Attach
 from engine.lock import Lock
 from engine.ring import BLOCK_SIZE, FRAME_SIZE, SLOTS
 from engine.supervisor import Child, Died, Signalled, Supervisor, Tick, Told
-from stages.event import ChatEnded, ChatFailed, Fetched, Finish, Notice, Stopped
+from stages.event import ChatEnded, ChatFailed, ChatStated, Fetched, Finish, Notice, Stopped
 from stages.fetch.config import FetchConfig
 from stages.write.config import WriteConfig
 
@@ -38,6 +38,8 @@ class Outcome:
 
     complete: list[ChatEnded] = field(default_factory=list)
     failed: list[ChatFailed] = field(default_factory=list)
+    #: by marked id: what can be said of the completeness of a chat that came to its end
+    statements: dict[int, dict[str, Any]] = field(default_factory=dict)
     #: what ended the run before its time
     stopped: Stopped | None = None
     interrupted: bool = False
@@ -156,6 +158,8 @@ class Run:
                 self._outcome.complete.append(frame)
             case ChatFailed():
                 self._outcome.failed.append(frame)
+            case ChatStated():
+                self._outcome.statements[frame.marked_id] = frame.statement
             case Fetched():
                 self._fetched = frame
                 self._outcome.left = frame.left

@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from engine.channel import Channel, ChannelClosed
 from engine.error import ExitCode, TgbulkError
@@ -29,6 +30,16 @@ class ChatProgress:
 
     stream: int
     messages: int
+
+
+@frame
+@dataclass(slots=True)
+class ChatStated:
+    """What can be said of a chat's completeness at its end, complete or failed: the fields of stages.statement.Statement."""
+
+    stream: int
+    marked_id: int
+    statement: dict[str, Any]
 
 
 @frame

@@ -10,7 +10,7 @@ from telethon import errors
 from engine.error import ExitCode, TgbulkError
 from stages.event import ChatFailed, Notice
 from stages.fetch.config import FetchConfig
-from stages.fetch.coverage import Coverage
+from stages.fetch.coverage import OPEN, Coverage
 from stages.fetch.error import AuthNeededError, ChatError, FloodParkedError
 from stages.fetch.lane import Lane
 from stages.fetch.name import ChatName, parse_name
@@ -163,6 +163,7 @@ class Export:
         stream = self._next_stream
         self._next_stream += 1
         start, end = await bounds(self._config.selection, target, stream, reader.caller, self._pipeline)
+        target.record.asked = [start, 0 if end == OPEN else end - 1]
         receipt, answer = await self._send(stream, Kind.OPEN, target.record)
         if answer != Answer.OPENED:
             raise ChatError(target.name, *_REFUSALS[Answer(answer)])

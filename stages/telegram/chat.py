@@ -34,6 +34,8 @@ class ChatRecord:
     linked: int | None = None
     #: the server's count of messages, None when it gave none
     total: int | None = None
+    #: first and last id that the run asks for, the last 0 where it asks up to the newest; None is everything
+    asked: list[int] | None = None
     #: open, complete or failed
     state: str = "open"
     #: why it failed

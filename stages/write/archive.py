@@ -6,6 +6,7 @@ import os
 from importlib.metadata import version
 from pathlib import Path
 
+from engine import document
 from engine.durable import PART, make_folder, write_whole
 from engine.error import NewerFormatError, StorageError
 from engine.lock import Lock
@@ -47,7 +48,7 @@ class Archive:
             try:
                 if self._about.name not in entries:
                     about = {"format": FORMAT, "tool": f"tgbulk {version('tgbulk')}"}
-                    write_whole(self._about, json.dumps(about, indent=1).encode() + b"\n")
+                    write_whole(self._about, document.dump(about))
                 make_folder(self.root / "chats")
             except BaseException:
                 lock.release()

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import orjson
 
+from engine import document
 from engine.durable import make_folder, sync_folder, write_all, write_whole
 from stages.receipt import Receipt
+from stages.statement import EVERYTHING, Statement, make_statement
 from stages.telegram.chat import ChatRecord
 from stages.telegram.peer import digest, is_min, marked_id
 from stages.write.coverage import Coverage, Range, open_at
@@ -27,8 +30,11 @@ class Progress:
     messages: int = 0
     services: int = 0
     peer_bytes: int = 0
+    #: CRC-32 of peers.jsonl
+    peer_crc: int = 0
+    #: how many of the ranges lie in messages.jsonl; the others in segments
     joined: int = 0
-    #: [lo, next, size] of each range
+    #: [lo, next, size, crc] of each range
     ranges: list[list[int]] = field(default_factory=list)
     #: [first, last] of each run of ids that the server answered with messageEmpty
     empty: list[list[int]] = field(default_factory=list)
@@ -79,6 +85,7 @@ class ChatFile:
         fresh = b"".join(line for peer, small, version, line in peers if self._changed(peer, small, version))
         write_all(self._peers, fresh, self.progress.peer_bytes)
         self.progress.peer_bytes += len(fresh)
+        self.progress.peer_crc = crc32(fresh, self.progress.peer_crc)
         self.progress.messages += receipt.messages
         self.progress.services += receipt.services
         self._add_empty(receipt.empty or [])
@@ -97,7 +104,7 @@ class ChatFile:
         self._coverage.sync()
         os.fdatasync(self._peers)
         self.progress.joined = self._coverage.joined
-        self.progress.ranges = [[one.lo, one.next, one.size] for one in self._coverage.ranges]
+        self.progress.ranges = [[one.lo, one.next, one.size, one.crc] for one in self._coverage.ranges]
         return self.progress.row()
 
     def committed(self) -> None:
@@ -108,14 +115,23 @@ class ChatFile:
     def describe(self, record: ChatRecord) -> None:
         """Write chat.json."""
         progress = self.progress
-        document = record.document() | {
+        values = record.document() | {
             "messages": progress.messages,
             "services": progress.services,
             "empty": progress.empty_count,
             "empty_ids": progress.empty,
             "covered": self.covered,
         }
-        write_whole(self.folder / "chat.json", orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
+        if record.state != "open":
+            values["statement"] = self.state(record).document()
+        write_whole(self.folder / "chat.json", document.dump(values))
+
+    def state(self, record: ChatRecord) -> Statement:
+        """What can be said of the chat's completeness."""
+        done, asked, complete = self.progress, record.asked or EVERYTHING, record.state == "complete"
+        return make_statement(
+            record.total, done.messages, done.services, done.empty_count, self.covered, asked, complete
+        )
 
     def close(self) -> None:
         self._coverage.close()

@@ -15,7 +15,9 @@ from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
+from engine.checksum import joined
 from engine.durable import make_folder, sync_folder, write_all
 from engine.error import StorageError
 
@@ -31,11 +33,12 @@ class DamagedChatError(StorageError):
 
 @dataclass(slots=True)
 class Range:
-    """Every id from lo to below next has been asked for; its lines have `size` bytes."""
+    """Every id from lo to below next has been asked for; its lines have `size` bytes and this CRC-32."""
 
     lo: int
     next: int
     size: int
+    crc: int = 0
 
 
 class Coverage:
@@ -80,6 +83,7 @@ class Coverage:
             write_all(self._open[lo], lines, one.size)
             self._dirty.add(lo)
         one.size += len(lines)
+        one.crc = crc32(lines, one.crc)
         one.next = max(one.next, upto)
         return True
 
@@ -137,6 +141,7 @@ class Coverage:
         if before is not None and before.next >= one.lo:
             before.next = max(before.next, one.next)
             before.size += one.size
+            before.crc = joined(before.crc, one.crc, one.size)
             self.ranges.remove(one)
         else:
             self.joined += 1

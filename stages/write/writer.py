@@ -11,7 +11,7 @@ from engine.channel import Channel, ChannelClosed
 from engine.frame import pack, unpack
 from engine.hop import Block, Gone, Have, Wrote
 from engine.journal import Journal
-from stages.event import ChatEnded, ChatProgress
+from stages.event import ChatEnded, ChatProgress, ChatStated
 from stages.receipt import Answer, Kind, Receipt
 from stages.telegram.chat import ACCOUNT_SPACE, ChatRecord
 from stages.write.archive import Archive
@@ -132,6 +132,7 @@ class Writer:
         chat = self._open.pop(stream)
         chat.describe(record)
         chat.close()
+        self._control.send(ChatStated(stream, record.marked_id, chat.state(record).document()))
         if record.state == "complete":
             done = chat.progress
             total = -1 if record.total is None else record.total

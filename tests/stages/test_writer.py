@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import msgpack
 import orjson
@@ -15,7 +16,7 @@ from line import Line
 
 from engine.journal import Journal
 from engine.ring import BLOCK_SIZE, FRAME_SIZE
-from stages.event import ChatEnded, ChatProgress
+from stages.event import ChatEnded, ChatProgress, ChatStated
 from stages.fetch.coverage import OPEN, Coverage, Range
 from stages.process.page import transform
 from stages.receipt import Answer, Kind
@@ -82,8 +83,10 @@ def test_a_commit_is_a_row_and_is_told_after_it_is_durable(tmp_path: Path) -> No
     journal.close()
     states = [row[2] for rows in journal.records for row in rows if row[0] == CHAT]
     assert states == ["open", "complete"]
-    size = (tmp_path / "chats" / str(CHAT) / "messages.jsonl").stat().st_size
-    assert journal.records[-1] == [[CHAT, 77, "complete", 2, 1, 0, 1, [[1, 4, size]], [[3, 3]]]]
+    data = (tmp_path / "chats" / str(CHAT) / "messages.jsonl").read_bytes()
+    assert journal.records[-1] == [
+        [CHAT, 77, "complete", 2, 1, 0, 0, 1, [[1, 4, len(data), crc32(data)]], [[3, 3]]]
+    ]
 
 
 def test_the_end_of_a_chat_is_told_once_it_is_committed(tmp_path: Path) -> None:
@@ -93,9 +96,10 @@ def test_the_end_of_a_chat_is_told_once_it_is_committed(tmp_path: Path) -> None:
     line.end(record())
     assert line.said() == []
     line.writer.commit()
-    assert line.said() == [ChatProgress(0, 1), ChatEnded(0, CHAT, 1, 1, 1, 12)]
-    line.close()
     about = chat_json(tmp_path)
+    stated = ChatStated(0, CHAT, about["statement"])
+    assert line.said() == [ChatProgress(0, 1), stated, ChatEnded(0, CHAT, 1, 1, 1, 12)]
+    line.close()
     assert (about["id"], about["state"], about["messages"], about["empty_ids"]) == (CHAT, "complete", 1, [[2, 2]])
 
 
@@ -105,7 +109,7 @@ def test_a_chat_that_failed_is_kept_and_not_told_as_ended(tmp_path: Path) -> Non
     line.page(made.page([made.message(1)]), 1)
     line.end(record(), state="failed")
     line.writer.commit()
-    assert line.said() == [ChatProgress(0, 1)]
+    assert line.said() == [ChatProgress(0, 1), ChatStated(0, CHAT, chat_json(tmp_path)["statement"])]
     assert chat_json(tmp_path)["state"] == "failed"
     line.close()
 

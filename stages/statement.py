@@ -1,0 +1,97 @@
+"""What can be said of the completeness of a chat's archive, and what cannot."""
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+#: [first, last] of a run that asks for everything.
+EVERYTHING = [1, 0]
+_ABOVE_ALL = 1 << 62
+
+
+@dataclass(slots=True)
+class Statement:
+    """Counts of messages, and id ranges [first, last] of what is not there; a last of 0 means: and all above."""
+
+    #: the server's count at the end, None when it gave none
+    count: int | None
+    messages: int
+    #: of these, service messages
+    services: int
+    #: ids that the server answered with messageEmpty: deleted, or not for this account
+    empty: int
+    #: what the server counts beyond messages and empty ids, and did not give: at least so many, since its count may leave
+    #: out the empty ids. None is unknown: it gave no count, or not everything was asked for.
+    withheld: int | None
+    #: messages beyond the server's count: deleted there since they came, or never counted; None is unknown
+    surplus: int | None
+    #: not asked for on purpose, by any run
+    filtered: list[list[int]]
+    #: asked for and not reached: the chat failed before
+    missing: list[list[int]]
+
+    def document(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def __str__(self) -> str:
+        """One line for people."""
+        parts = [f"{self.messages:,} messages"]
+        if self.services:
+            parts.append(f"{self.services:,} of them service")
+        if self.empty:
+            parts.append(f"{self.empty:,} empty ids")
+        if self.missing:
+            parts.append(f"not reached: ids {_ids(self.missing)}")
+        if self.filtered:
+            parts.append(f"not asked for: ids {_ids(self.filtered)}")
+        return ", ".join(parts) + "; " + self._verdict()
+
+    def _verdict(self) -> str:
+        if self.count is None:
+            return "the server gave no count"
+        said = f"the server counts {self.count:,}"
+        if self.withheld is None:
+            return said + ", of all ids"
+        if self.withheld:
+            return f"{said}, {self.withheld:,} of which it does not give"
+        return f"{said}, {self.surplus:,} fewer than there are" if self.surplus else f"{said}: whole"
+
+
+def make_statement(
+    count: int | None, messages: int, services: int, empty: int, covered: list[list[int]], asked: list[int], complete: bool
+) -> Statement:
+    """covered: [first, next] of each range on disk, ascending; asked: [first, last] of the last run, and its outcome."""
+    first, last = asked[0], asked[1] or _ABOVE_ALL
+    holes = _holes(covered)
+    if complete and last == _ABOVE_ALL:
+        holes.pop()
+    missing = [] if complete else _within(holes, first, last)
+    filtered = holes if complete else _within(holes, 1, first - 1) + _within(holes, last + 1, _ABOVE_ALL)
+    withheld = surplus = None
+    if count is not None and not holes:
+        withheld, surplus = max(0, count - messages - empty), max(0, messages - count)
+    return Statement(count, messages, services, empty, withheld, surplus, _written(filtered), _written(missing))
+
+
+def _holes(covered: list[list[int]]) -> list[tuple[int, int]]:
+    """What lies outside of the ranges, from id 1 on; the last hole is the one above all of them."""
+    holes, place = [], 1
+    for first, following in covered:
+        if place < first:
+            holes.append((place, first - 1))
+        place = max(place, following)
+    return [*holes, (place, _ABOVE_ALL)]
+
+
+def _within(holes: list[tuple[int, int]], first: int, last: int) -> list[tuple[int, int]]:
+    cut = [(max(low, first), min(high, last)) for low, high in holes]
+    return [(low, high) for low, high in cut if low <= high]
+
+
+def _written(ranges: list[tuple[int, int]]) -> list[list[int]]:
+    return [[low, 0 if high == _ABOVE_ALL else high] for low, high in ranges]
+
+
+def _ids(ranges: list[list[int]]) -> str:
+    shown = [f"{low} and above" if not high else f"{low}" if low == high else f"{low} to {high}" for low, high in ranges[:3]]
+    return ", ".join(shown) + (f" and {len(ranges) - 3} more ranges" if len(ranges) > 3 else "")
