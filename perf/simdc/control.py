@@ -121,8 +121,8 @@ def drop(server: Server, request: dict[str, Any]) -> None:
 
 @command("truth")
 def truth(server: Server, request: dict[str, Any]) -> None:
-    """Write the ground truth to `folder`."""
-    write_truth(server.world, Path(request["folder"]))
+    """Write the ground truth to `folder`; perhaps of one `account` (index) alone, or of some `chats` (marked ids)."""
+    write_truth(server.world, Path(request["folder"]), request.get("account"), request.get("chats"))
 
 
 @command("mutate")

@@ -103,18 +103,21 @@ def _name(item: dict[str, Any]) -> str | None:
     return next((a["file_name"] for a in attributes if a["_"] == "documentAttributeFilename"), None)
 
 
-def write_truth(world: World, folder: Path) -> None:
-    """Write `<folder>/<account index>/`: for each chat `<marked id>.jsonl`, `.json` and `.peers.json`; `media.json`."""
-    for account in world.accounts:
-        room = folder / str(account.index)
+def write_truth(world: World, folder: Path, account: int | None = None, chats: list[int] | None = None) -> None:
+    """Write `<folder>/<account index>/`: for each chat `<marked id>.jsonl`, `.json` and `.peers.json`; `media.json`.
+
+    Of every account and chat, or of one account, or of these chats alone, which are those of an account that it can read.
+    """
+    for reader in world.accounts if account is None else [world.accounts[account]]:
+        room = folder / str(reader.index)
         room.mkdir(parents=True, exist_ok=True)
         found: list[dict[str, Any]] = []
-        for marked_id in readable_chats(world, account):
+        for marked_id in readable_chats(world, reader) if chats is None else chats:
             with open(room / f"{marked_id}.jsonl", "w", encoding="utf-8", newline="\n") as lines:
-                lines.writelines(f"{line}\n" for line in truth_lines(world, account, marked_id))
-            _write(room / f"{marked_id}.json", summary(world, account, marked_id))
-            _write(room / f"{marked_id}.peers.json", peers(world, account, marked_id))
-            found.extend(media(world, account, marked_id))
+                lines.writelines(f"{line}\n" for line in truth_lines(world, reader, marked_id))
+            _write(room / f"{marked_id}.json", summary(world, reader, marked_id))
+            _write(room / f"{marked_id}.peers.json", peers(world, reader, marked_id))
+            found.extend(media(world, reader, marked_id))
         _write(room / "media.json", found)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from exporter import Exporter
 
 from perf.simdc.launcher import SimDC
 
@@ -44,6 +45,19 @@ class Tgbulk:
             check=False,
         )
 
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """The command in a session of its own, not waited for."""
+        return subprocess.Popen(
+            [COMMAND, *arguments],
+            env=dict(self.environment),
+            cwd=self.home,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
     def login(self, index: int = 0, *arguments: str) -> subprocess.CompletedProcess[str]:
         account = self.dc.accounts[index]
         words = ["login", "--phone", account["phone"], "--code", account["code"]]
@@ -67,15 +81,33 @@ class Tgbulk:
         return next((self.home / "sessions").glob("*/main.session"))
 
 
-@pytest.fixture
-def tgbulk(dc: SimDC, tmp_path: Path) -> Tgbulk:
+def at_home(dc: SimDC, home: Path) -> Tgbulk:
+    """The command with nothing around it but this server and this home."""
     environment = {
         "PATH": os.environ["PATH"],
-        "HOME": str(tmp_path),
+        "HOME": str(home),
         "LC_ALL": "C.UTF-8",
         "TERM": "xterm",
         "TZ": "UTC",
-        "TGBULK_HOME": str(tmp_path),
+        "TGBULK_HOME": str(home),
         "TGBULK_SERVER": str(dc.server_file),
     }
-    return Tgbulk(tmp_path, environment, dc)
+    return Tgbulk(home, environment, dc)
+
+
+@pytest.fixture
+def tgbulk(dc: SimDC, tmp_path: Path) -> Tgbulk:
+    return at_home(dc, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def _exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
+    with SimDC("--bulk", "bulk=20000", "--bulk", "changing=3000", "--bulk", "calm=1500") as running:
+        yield Exporter(at_home(running, tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture
+def exporter(_exporter: Exporter) -> Exporter:
+    """Two accounts of a server with large chats, logged in; what a test does to the server's temper ends with it."""
+    _exporter.calm()
+    return _exporter
