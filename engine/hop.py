@@ -19,8 +19,10 @@ class Page:
     stream: int
     #: what the payload is; the stages' own numbers
     kind: int
-    #: where in its stream the payload begins; the stages' own measure
+    #: the part of its stream to which it belongs, where it begins and below what it ends (0: open); the stages' own measure
+    segment: int
     mark: int
+    ceiling: int
     parcel: bool = False
 
 
@@ -35,6 +37,7 @@ class Block:
     kind: int
     receipt: int
     body: int
+    segment: int
     mark: int
     parcel: bool = False
 

@@ -4,7 +4,7 @@
       FREE       nobody   nobody                  RESERVED  reserve()
       RESERVED   fetch    fetch                   QUEUED    submit()          FREE  cancel()
       QUEUED     fetch    fetch (frames)          FLIGHT    a worker has credit
-      FLIGHT     worker   that worker             HELD      have              QUEUED  gone (that worker)
+      FLIGHT     worker   that worker, then write HELD      have              QUEUED  gone (that worker)
       HELD       write    write; fetch its receipt  FREE    wrote
 
 One slot number is valid in both arenas, `frames` (the page) and `blocks` (what became of it). A worker holds at most CREDIT
@@ -107,7 +107,9 @@ class Ring:
         """Give back a reserved slot."""
         self._release(self._expect(number, State.RESERVED))
 
-    def submit(self, number: int, stream: int, kind: int, mark: int, payload: bytes) -> int:
+    def submit(
+        self, number: int, payload: bytes, *, stream: int, kind: int, segment: int = 0, mark: int = 0, ceiling: int = 0
+    ) -> int:
         """Put the payload into its reserved slot and send it to a worker, now or as soon as one has credit. Its seq."""
         slot = self._expect(number, State.RESERVED)
         fits = len(payload) <= self._frames.slot_size
@@ -117,7 +119,7 @@ class Ring:
             slot.parcel = parcel(payload)
         slot.seq = self._next_seq
         self._next_seq += 1
-        slot.page = Page(slot.seq, number, len(payload), stream, kind, mark, not fits)
+        slot.page = Page(slot.seq, number, len(payload), stream, kind, segment, mark, ceiling, not fits)
         slot.deaths = 0
         self._enqueue(slot)
         self._pump()
