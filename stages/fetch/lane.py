@@ -43,16 +43,20 @@ class Lane:
 
     async def run(self) -> None:
         """Admission first, then the choice: no job is held by somebody who may not ask yet."""
-        while not (self._stopping() or self._reader.failure or (self._plan.closed and not len(self._plan))):
-            bucket = self._caller.bucket(METHOD)
+        bucket = self._caller.bucket(METHOD)
+        while not self._over():
             await bucket.enter()
-            job = None if self._stopping() else self._plan.next(self._reader.number)
-            if job is None:
-                bucket.cancel()
-                if not self._stopping():
-                    await self._plan.change()
+            job = None if self._over() else self._plan.next(self._reader.number)
+            if job is not None:
+                await self._work(*job)
                 continue
-            await self._work(*job)
+            bucket.cancel()
+            # The last chat may have ended while this lane stood at the bucket: nothing changes any more then.
+            if not self._over():
+                await self._plan.change()
+
+    def _over(self) -> bool:
+        return self._stopping() or self._reader.failure is not None or (self._plan.closed and not len(self._plan))
 
     async def _work(self, walk: Walk, job: Range | Probe) -> None:
         slot = await self._pipeline.reserve()
