@@ -1,0 +1,191 @@
+"""Finding the GPU: every render node is opened, then tried with the arguments that jobs use, and its output is looked at.
+
+Nothing else decides. A list of profiles names encoders that fail, says nothing of rate control, and comes perhaps from
+another libva than ffmpeg's; vainfo serves to say why a trial failed and what else the driver offers.
+"""
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from stages.transcode.argument import TRIAL_FRAMES, TRIAL_SIZE, Picture, Source, Way, check, encode
+from stages.transcode.capability import SizeLimit, Status, VaapiCapabilities
+from stages.transcode.config import TranscodeConfig
+from stages.transcode.failure import Failure, classify, size_limit
+from stages.transcode.node import Node, examine, list_nodes
+from stages.transcode.process import Clock, Ended, Stop, run
+from stages.transcode.tool import Tools
+from stages.transcode.vainfo import read_vainfo
+
+#: The ladder of a node: (low power, rate control mode); the first that passes is what jobs use.
+LADDER = ((False, "CQP"), (True, "CQP"), (False, ""))
+#: The picture in which a trial's output is looked at.
+LOOK = (32, 18)
+#: Darkest sample (of 255) that the brightest of a frame may be; the trial picture has white in it.
+BLACK = 64
+#: An encoder takes no picture so small: asking for one makes ffmpeg name the sizes it takes.
+TINY = (16, 16)
+#: What keeps a driver from starting when it names another GPU's.
+DRIVER_VARIABLE = "LIBVA_DRIVER_NAME"
+_MODES = re.compile(r"[Ss]upport(?:s|ed)? (?:RC )?modes:? ((?:[A-Z]+(?:, )?)+)")
+_DRIVER = re.compile(r"VAAPI driver: (.*?)\.?$", re.M)
+_TOO_LARGE = 1 << 14
+
+
+def detect(config: TranscodeConfig, tools: Tools, stop: Stop | None = None) -> Iterator[VaapiCapabilities]:
+    """One answer for each render node, in order, each made when it is asked for; one without a node where none is tried."""
+    if config.force_cpu:
+        yield VaapiCapabilities(Status.FORCED_CPU, "FORCE_CPU_TRANSCODE is set")
+        return
+    if not tools.ffmpeg:
+        yield VaapiCapabilities(Status.NO_FFMPEG, tools.problem, "Install ffmpeg.")
+        return
+    if not tools.vaapi:
+        hint = "Install a build with VA-API; the distributions' packages have it, most static ones have not."
+        yield VaapiCapabilities(Status.NO_FFMPEG, f"{tools.ffmpeg} was built without h264_vaapi", hint)
+        return
+    paths = [config.device] if config.device else list_nodes(config.dri)
+    if not paths:
+        hint = "Without a GPU this is as it should be. In a container, give it the device: --device /dev/dri."
+        yield VaapiCapabilities(Status.NO_DEVICE, f"there is no render node in {config.dri}", hint)
+    for path in paths:
+        yield _try_node(examine(path, config.sysfs), config, tools, stop)
+
+
+def choose(tried: list[VaapiCapabilities]) -> VaapiCapabilities:
+    """The first that works; without one, the nearest to it, with the reasons of all."""
+    for one in tried:
+        if one.usable:
+            return one
+    order = [Status.NO_ENCODER, Status.ERROR]
+    best = min(tried, key=lambda one: order.index(one.status) if one.status in order else len(order))
+    if len(tried) == 1:
+        return best
+    return replace(best, reason="; ".join(f"{one.node}: {one.reason}" for one in tried))
+
+
+def search(config: TranscodeConfig, tools: Tools, stop: Stop | None = None) -> VaapiCapabilities:
+    """What jobs use: the first render node that works."""
+    tried = []
+    for one in detect(config, tools, stop):
+        tried.append(one)
+        if one.usable:
+            break
+    return choose(tried)
+
+
+def _try_node(node: Node, config: TranscodeConfig, tools: Tools, stop: Stop | None) -> VaapiCapabilities:
+    start = VaapiCapabilities(Status.ERROR, node=str(node.path), vendor=node.vendor)
+    if node.problem:
+        return replace(start, reason=node.problem, hint=node.hint, error_class=node.error_class)
+    with tempfile.TemporaryDirectory(prefix="tgbulk-trial-") as folder:
+        trial = _Trial(Path(folder) / "trial.mp4", str(node.path), config, tools, stop)
+        found = trial.climb(start)
+        name = os.environ.get(DRIVER_VARIABLE)
+        if name and found.error_class in (Failure.DEVICE, Failure.ENCODER):
+            # An image that names one driver for every machine: once without.
+            trial.drop = (DRIVER_VARIABLE,)
+            again = trial.climb(start)
+            if again.usable:
+                said = f"{again.reason}, without {DRIVER_VARIABLE}={name}, with which it fails"
+                return trial.describe(replace(again, reason=said, ignored=trial.drop))
+            trial.drop = ()
+        return trial.describe(found)
+
+
+class _Trial:
+    """Trial encodes on one node."""
+
+    def __init__(self, output: Path, node: str, config: TranscodeConfig, tools: Tools, stop: Stop | None) -> None:
+        self._output, self._node, self._config, self._tools, self._stop = output, node, config, tools, stop
+        self._clock = Clock(config.trial, term_grace=min(1.0, config.term_grace), kill_grace=config.kill_grace)
+        self.drop: tuple[str, ...] = ()
+
+    def climb(self, start: VaapiCapabilities) -> VaapiCapabilities:
+        """The first rung that holds; without one, the reason of the first, which says most."""
+        first: VaapiCapabilities | None = None
+        for low_power, rate in LADDER:
+            way = Way(self._node, low_power, rate, drop=self.drop)
+            ended = self._encode(way, *TRIAL_SIZE)
+            said = replace(start, driver=_found(_DRIVER, ended), rate_modes=tuple(_found(_MODES, ended).split(", ")[:16]))
+            said = replace(said, rate_modes=tuple(mode for mode in said.rate_modes if mode))
+            problem, failure = self._judge(ended)
+            if not problem:
+                reason = f"a trial encode passed ({rate or 'default'} rate control{', low power' if low_power else ''})"
+                alone = "EncSliceLP" in ended.stderr and not low_power
+                return self._measure(
+                    replace(said, status=Status.AVAILABLE, reason=reason, rate=rate, low_power=low_power,
+                            low_power_only=alone or low_power, encoders=("h264",))
+                )  # fmt: skip
+            status = Status.ERROR if failure is Failure.DEVICE else Status.NO_ENCODER
+            first = first or replace(said, status=status, reason=problem, error_class=str(failure))
+            if failure in (Failure.DEVICE, Failure.HANG, Failure.CRASH, Failure.STOPPED, Failure.SPACE, Failure.TOOL):
+                break
+        assert first is not None
+        return first
+
+    def _encode(self, way: Way, width: int, height: int) -> Ended:
+        source, picture = Source.trial(width, height), Picture(width, height)
+        argv = encode(self._tools, source, way, picture, None, self._config.quality, 1, self._output)
+        argv[argv.index("-v") + 1] = "debug"  # names the driver, its entry point and its rate control modes
+        return run(argv, self._clock, stop=self._stop, drop=way.drop)
+
+    def _judge(self, ended: Ended) -> tuple[str, Failure]:
+        """(what is wrong, its kind); empty when the output is a film of that many frames, none of them black."""
+        if not ended.good:
+            failure, line = classify(ended, hardware=True)
+            return f"the trial encode failed: {line}", failure
+        looked = run(
+            check(self._tools, self._output, *LOOK),
+            self._clock,
+            stop=self._stop,
+            keep=LOOK[0] * LOOK[1] * (TRIAL_FRAMES + 1),
+        )
+        if not looked.good:
+            return "the trial's output cannot be decoded", Failure.RUNTIME
+        frames, rest = divmod(len(looked.stdout), LOOK[0] * LOOK[1])
+        if (frames, rest) != (TRIAL_FRAMES, 0):
+            return f"the trial's output has {frames} frames, not {TRIAL_FRAMES}", Failure.RUNTIME
+        size = LOOK[0] * LOOK[1]
+        if any(max(looked.stdout[i : i + size]) < BLACK for i in range(0, len(looked.stdout), size)):
+            return "the trial's output is black", Failure.RUNTIME
+        return "", Failure.UNKNOWN
+
+    def _measure(self, found: VaapiCapabilities) -> VaapiCapabilities:
+        """Ask for the sizes that the encoder takes."""
+        limits = size_limit(self._encode(Way.proved(replace(found, ignored=self.drop)), *TINY).stderr)
+        if not limits:
+            return found
+        least_w, most_w, least_h, most_h = limits
+        return replace(found, size=SizeLimit(least_w, min(most_w, _TOO_LARGE), least_h, min(most_h, _TOO_LARGE)))
+
+    def describe(self, found: VaapiCapabilities) -> VaapiCapabilities:
+        """Add what vainfo knows, where it is there: other codecs, the driver's name, a better reason."""
+        if not self._tools.vainfo:
+            return found
+        argv = [self._tools.vainfo, "--display", "drm", "--device", self._node]
+        ended = run(argv, self._clock, stop=self._stop, keep=1 << 20, drop=self.drop)
+        read = read_vainfo(ended.stdout.decode("utf-8", "replace") + "\n" + ended.stderr, ended.returncode)
+        encoders = read.encoders if found.usable else tuple(codec for codec in read.encoders if codec != "h264")
+        reason = found.reason
+        if not found.usable:
+            reason += f"; vainfo: {read.reason}"
+        return replace(
+            found,
+            reason=reason,
+            vendor=found.vendor or read.vendor,
+            driver=found.driver or read.driver,
+            driver_name=read.driver_name,
+            encoders=tuple(sorted({*found.encoders, *encoders})),
+            decoders=read.decoders,
+            low_power_only=found.low_power_only or read.low_power_only,
+        )
+
+
+def _found(pattern: re.Pattern[str], ended: Ended) -> str:
+    found = pattern.search(ended.stderr)
+    return found[1].strip() if found else ""

@@ -1,0 +1,111 @@
+"""Reading what vainfo prints. It says what a driver offers, not what works: a diagnosis, never the decision."""
+from __future__ import annotations
+
+import re
+
+from stages.transcode.capability import Status, VaapiCapabilities
+
+_PROFILE = re.compile(r"^[ \t]*VAProfile(\w+)[ \t]*:[ \t]*VAEntrypoint(\w+)[ \t]*$", re.M)
+_CUT = re.compile(r"^[ \t]*VAProfile\w*[ \t]*(:[ \t]*(VAEntrypoint)?)?\Z", re.M)
+_HEADER = "Supported profile and entrypoints"
+_DRIVER = re.compile(r"Driver version: *(.*?) *$", re.M)
+_OPENED = re.compile(r"Trying to open \S*?(\w+)_drv_video\.so")
+_RETURNED = re.compile(r"va_openDriver\(\) returns (-?\d+)")
+#: The profiles that count as H.264; stereo, multiview and 10 bits are other things.
+_H264 = ("H264ConstrainedBaseline", "H264Main", "H264High")
+_CODECS = {
+    "MPEG2": "mpeg2", "MPEG4": "mpeg4", "VC1": "vc1", "HEVC": "hevc",
+    "VP8": "vp8", "VP9": "vp9", "AV1": "av1", "JPEG": "mjpeg",
+}  # fmt: skip
+_ENCODE = ("EncSlice", "EncSliceLP", "EncPicture")
+#: what a driver calls itself -> the name of its file; the first that is found
+_NAMES = (
+    (r"\biHD\b", "iHD"),
+    (r"\bi965\b", "i965"),
+    (r"NVDEC", "nvidia"),
+    (r"VDPAU", "vdpau"),
+    (r"virgl|virtio", "virtio_gpu"),
+    (r"D3D12|Microsoft", "d3d12"),
+    (r"Mesa Gallium.*\b(nouveau|NV[0-9A-F]{2,3})\b", "nouveau"),
+    (r"Mesa Gallium.*\b(R600|RV\d{3}|ARUBA|CAYMAN|TURKS|CAICOS|BARTS|REDWOOD|CEDAR|JUNIPER|CYPRESS|PALM|SUMO2?)\b", "r600"),
+    (r"Mesa Gallium.*(radeonsi|Radeon|AMD|ATI)", "radeonsi"),
+)
+_VENDORS = (
+    (r"NVDEC|NVIDIA|nouveau|\bNV[0-9A-F]{2,3}\b|VDPAU", "nvidia"),
+    (r"Radeon|AMD|\bATI\b|radeonsi", "amd"),
+    (r"Intel|\biHD\b|\bi965\b", "intel"),
+)
+#: what says that no driver came up -> its class; the first that is found
+_FAILURES = (
+    (r"Failed to open the given device", "no_device", "the device cannot be opened"),
+    (r"Failed to a DRM display", "no_drm", "the device is no graphics device"),
+    (r"va_openDriver\(\) returns -1|vaGetDriverNameByIndex\(\) failed|has no function __vaDriverInit", "no_driver",
+     "libva finds no driver for the device"),
+    (r"init failed|va_openDriver\(\) returns [1-9]", "init_failed", "a driver is there and does not start"),
+    (r"vaInitialize failed", "init_failed", "libva does not start"),
+    (r"failed to initialize display|can't connect to X server", "no_display", "vainfo finds no display to ask"),
+    (r"error while loading shared libraries|symbol lookup error|undefined symbol", "broken", "vainfo lacks a library"),
+)  # fmt: skip
+
+
+def read_vainfo(output: str, returncode: int = 0) -> VaapiCapabilities:
+    """The reading of vainfo's output, standard output and standard error in any order.
+
+    Each codec once, however often a driver lists it. `error:` and `libva error:` lines come before successes too, so only
+    an output without a driver's list, or a return code that is not 0, is an error.
+    """
+    found = _DRIVER.search(output)
+    driver = found[1] if found and found[1] not in ("", "<NULL>", "(null)") else ""
+    pairs = set(_PROFILE.findall(output))
+    listed = (bool(found) and _HEADER in output) or bool(pairs)
+    encoders = {codec for profile, entry in pairs if entry in _ENCODE and (codec := _codec(profile))}
+    decoders = {codec for profile, entry in pairs if entry == "VLD" and (codec := _codec(profile))}
+    h264 = {entry for profile, entry in pairs if profile in _H264}
+    status, error_class, reason = _judge(output, returncode, listed, "h264" in encoders)
+    return VaapiCapabilities(
+        status=status,
+        reason=reason,
+        vendor=_first(_VENDORS, driver),
+        driver=driver,
+        driver_name=_first(_NAMES, driver) or (_opened(output) if listed else ""),
+        encoders=tuple(sorted(encoders)),
+        decoders=tuple(sorted(decoders)),
+        low_power_only="EncSliceLP" in h264 and "EncSlice" not in h264,
+        error_class=error_class,
+        partial=(bool(pairs) and (not found or _HEADER not in output)) or bool(_CUT.search(output.rstrip("\n"))),
+    )
+
+
+def _judge(output: str, returncode: int, listed: bool, h264: bool) -> tuple[Status, str, str]:
+    """(status, error class, reason)"""
+    if not listed or returncode != 0:
+        for pattern, error_class, reason in _FAILURES:
+            if re.search(pattern, output) and not listed:
+                return Status.ERROR, error_class, reason
+        if returncode < 0:
+            return Status.ERROR, "crash", f"vainfo was ended by signal {-returncode}"
+        return Status.ERROR, "unknown", f"vainfo ended with status {returncode} and says nothing that is known"
+    if h264:
+        return Status.AVAILABLE, "", "the driver lists an H.264 encoder"
+    return Status.NO_ENCODER, "", "the driver lists no H.264 encoder"
+
+
+def _codec(profile: str) -> str:
+    if profile.startswith("H264"):
+        return "h264" if profile in _H264 else ""
+    return next((codec for prefix, codec in _CODECS.items() if profile.startswith(prefix)), "")
+
+
+def _first(table: tuple[tuple[str, str], ...], text: str) -> str:
+    return next((name for pattern, name in table if re.search(pattern, text)), "")
+
+
+def _opened(output: str) -> str:
+    """The driver file that libva opened with success."""
+    name = ""
+    for line in output.splitlines():
+        if opened := _OPENED.search(line):
+            name = opened[1]
+        elif (returned := _RETURNED.search(line)) and returned[1] == "0":
+            return name
+    return ""
