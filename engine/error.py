@@ -30,6 +30,7 @@ class ExitCode(IntEnum):
     DELAYED = 9
     PARKED = 10
     INTERRUPTED = 11
+    DAMAGED = 12
 
 
 class TgbulkError(Exception):

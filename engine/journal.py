@@ -55,6 +55,13 @@ class Journal:
         os.close(self._descriptor)
 
 
+def read(path: Path) -> tuple[list[Any], int, int]:
+    """(records, end of the last whole one, size of the file), without touching it. DamagedJournalError, OSError."""
+    data = path.read_bytes()
+    records, end = _scan(path, data)
+    return records, end, len(data)
+
+
 def _scan(path: Path, data: bytes) -> tuple[list[Any], int]:
     """(records, end of the last whole one)."""
     records: list[Any] = []

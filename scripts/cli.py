@@ -20,6 +20,8 @@ COMMANDS = {
     "logout": ("scripts.logout", "logout", "Log an account out."),
     "chats": ("scripts.chat", "chats", "List the chats of an account."),
     "export": ("scripts.export", "export", "Export chats into an archive."),
+    "status": ("scripts.status", "status", "Say what an archive holds and what is left to do."),
+    "verify": ("scripts.verify", "verify", "Check an archive byte by byte."),
     "demo": ("scripts.demo", "demo", "Export from a simulated Telegram and check the result."),
 }
 

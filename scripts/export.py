@@ -12,6 +12,7 @@ import click
 
 from engine.error import ExitCode
 from scripts.progress import JsonLines, Progress
+from scripts.retry import retry_names
 from scripts.run import Outcome, Run
 from scripts.selection import with_selection
 from scripts.setting import Setting, with_setting
@@ -31,8 +32,9 @@ GENTLE_RATE = 1.0
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.argument("chats", nargs=-1, required=True)
+@click.argument("chats", nargs=-1)
 @click.option("-o", "--output", "archive", required=True, metavar="ARCHIVE", help="Folder of the archive, new or old.")
+@click.option("--retry-failed", "retry", is_flag=True, help="Instead of CHATS: those that failed or were cut short.")
 @click.option("--json", "as_json", is_flag=True, help="Events as JSON lines on standard output.")
 @click.option("-q", "--quiet", is_flag=True, help="Show nothing but failures.")
 @click.option("--workers", type=click.IntRange(1, 64), default=None, help="Decoding processes (cores - 1).")
@@ -51,6 +53,7 @@ def export(
     selection: Selection,
     chats: tuple[str, ...],
     archive: str,
+    retry: bool,
     as_json: bool,
     quiet: bool,
     workers: int | None,
@@ -63,9 +66,13 @@ def export(
     A chat is a marked id, @username, a t.me link, the invite link of a joined chat, or me. A single - reads them from
     standard input, one a line. One that fails does not stop the others.
     """
+    names = _retry(chats, Archive(Path(archive))) if retry else _parse(chats)
+    if not names:
+        click.echo("nothing failed and nothing was cut short", err=True)
+        return
     config = FetchConfig(
         setting.accesses,
-        _parse(chats),
+        names,
         in_flight=1 if gentle else in_flight,
         rate=GENTLE_RATE if gentle else None,
         takeout=takeout,
@@ -110,6 +117,12 @@ def _parse(chats: tuple[str, ...]) -> list[ChatName]:
         if name.startswith("--"):
             raise click.NoSuchOption(name)
     return [parse_name(name) for name in names]
+
+
+def _retry(chats: tuple[str, ...], archive: Archive) -> list[ChatName]:
+    if chats:
+        raise click.UsageError("--retry-failed goes without chats")
+    return [parse_name(name) for name in retry_names(archive)]
 
 
 def _session(access: Access) -> Session:

@@ -54,7 +54,11 @@ class Statement:
             return said + ", of all ids"
         if self.withheld:
             return f"{said}, {self.withheld:,} of which it does not give"
-        return f"{said}, {self.surplus:,} fewer than there are" if self.surplus else f"{said}: whole"
+        if self.surplus:
+            return f"{said}, {self.surplus:,} fewer than there are"
+        if self.count - self.messages not in (0, self.empty):
+            return f"{said}; how many of the empty ids it means is not known"
+        return f"{said}: whole"
 
 
 def make_statement(

@@ -23,6 +23,8 @@ class ChatRecord:
     title: str
     #: user id of the account that exports it
     account: int
+    #: as the user called it
+    named: str | None = None
     #: active ones, without @
     usernames: list[str] = field(default_factory=list)
     #: marked id of the basic group that this supergroup continues, and the highest id in it

@@ -33,6 +33,11 @@ def test_what_is_not_there_was_not_asked_for_or_not_reached(
         (7, 7, 0, 0, 0, "7 messages, 1 of them service; the server counts 7: whole"),
         (9, 7, 2, 0, 0, "7 messages, 1 of them service, 2 empty ids; the server counts 9: whole"),
         (7, 7, 2, 0, 0, "7 messages, 1 of them service, 2 empty ids; the server counts 7: whole"),
+        (
+            8, 7, 2, 0, 0,
+            "7 messages, 1 of them service, 2 empty ids; the server counts 8; "
+            "how many of the empty ids it means is not known",
+        ),
         (12, 7, 2, 3, 0, "7 messages, 1 of them service, 2 empty ids; the server counts 12, 3 of which it does not give"),
         (4, 7, 0, 0, 3, "7 messages, 1 of them service; the server counts 4, 3 fewer than there are"),
         (None, 7, 0, None, None, "7 messages, 1 of them service; the server gave no count"),

@@ -1,0 +1,86 @@
+"""What verify finds, and what it says of a chat."""
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+from engine.error import ExitCode
+from stages.statement import Statement
+
+#: Findings told of one chat; the others are counted.
+SHOWN = 10
+
+
+class Weight(IntEnum):
+    """What a finding means."""
+
+    #: good to know; the archive is whole
+    NOTE = 0
+    #: not there yet: the next export goes on
+    UNFINISHED = 1
+    #: not what was committed
+    DAMAGE = 2
+
+
+#: What the command returns when nothing is worse.
+EXIT_CODE = {Weight.NOTE: ExitCode.COMPLETE, Weight.UNFINISHED: ExitCode.PARTIAL, Weight.DAMAGE: ExitCode.DAMAGED}
+
+
+@dataclass(slots=True)
+class Finding:
+    """One of them; `file` is relative to the archive."""
+
+    weight: Weight
+    file: str
+    text: str
+
+
+@dataclass(slots=True)
+class Report:
+    """What was found in one chat, or in the archive itself."""
+
+    #: of the archive
+    root: Path
+    #: None for the archive itself
+    marked_id: int | None = None
+    title: str = ""
+    #: as the journal has it: open, complete or failed
+    state: str = ""
+    #: lines that are messages
+    messages: int = 0
+    worst: Weight = Weight.NOTE
+    findings: list[Finding] = field(default_factory=list)
+    #: findings beyond those
+    more: int = 0
+    statement: Statement | None = None
+
+    def add(self, weight: Weight, file: str, text: str) -> None:
+        self.worst = max(self.worst, weight)
+        if len(self.findings) < SHOWN:
+            self.findings.append(Finding(weight, file, text))
+        else:
+            self.more += 1
+
+    def where(self, path: Path) -> str:
+        """The path as findings have it."""
+        return str(path.relative_to(self.root))
+
+    @property
+    def verdict(self) -> str:
+        """One word."""
+        return ("whole", "unfinished", "damaged")[self.worst]
+
+    def document(self) -> dict[str, Any]:
+        """The report as --json shows it."""
+        return {
+            "id": self.marked_id,
+            "verdict": self.verdict,
+            "title": self.title,
+            "state": self.state,
+            "messages": self.messages,
+            "statement": self.statement and self.statement.document(),
+            "findings": [asdict(one) | {"weight": one.weight.name.lower()} for one in self.findings],
+            "more_findings": self.more,
+        }
