@@ -164,6 +164,7 @@ class Export:
         self._next_stream += 1
         start, end = await bounds(self._config.selection, target, stream, reader.caller, self._pipeline)
         target.record.asked = [start, 0 if end == OPEN else end - 1]
+        target.record.named = target.name
         receipt, answer = await self._send(stream, Kind.OPEN, target.record)
         if answer != Answer.OPENED:
             raise ChatError(target.name, *_REFUSALS[Answer(answer)])
