@@ -104,7 +104,8 @@ class Dispatcher:
         takeout = request.takeout_id
         if takeout is not None and self._ledger.takeouts.get(takeout) != index:
             raise RpcError(400, "TAKEOUT_INVALID")
-        seconds, early = self.flood.wait(index, request.method, takeout is not None, time.monotonic())
+        now, in_takeout = time.monotonic(), takeout is not None
+        seconds, early = self.flood.wait(index, request.method, in_takeout, now, request.received)
         if seconds:
             count.early += early
             count.floods += not early

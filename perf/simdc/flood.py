@@ -21,7 +21,8 @@ class Limit:
 class _Bucket:
     tokens: float
     filled: float
-    #: time until which the account was told to wait
+    #: time when the account was told to wait, and until when
+    closed: float = 0.0
     closed_until: float = 0.0
 
 
@@ -44,8 +45,13 @@ class FloodControl:
         for key in [key for key in self._buckets if key[1] == method]:
             del self._buckets[key]
 
-    def wait(self, account: int, method: str, takeout: bool, now: float) -> tuple[int, bool]:
-        """Take a token. Whole seconds to wait (0: go on), and whether the account asked before such a wait was over."""
+    def wait(
+        self, account: int, method: str, takeout: bool, now: float, asked: float | None = None
+    ) -> tuple[int, bool]:
+        """Take a token. Whole seconds to wait (0: go on), and whether the account asked before such a wait was over.
+
+        A request `asked` (received) before the account was told is not too early, whenever it is answered.
+        """
         own_limit = takeout and method in self.takeout_limits
         limit = (self.takeout_limits if own_limit else self.limits).get(method)
         if limit is None:
@@ -54,10 +60,10 @@ class FloodControl:
         bucket.tokens = min(limit.burst, bucket.tokens + (now - bucket.filled) * limit.rate)
         bucket.filled = now
         if now < bucket.closed_until:
-            return math.ceil(bucket.closed_until - now), True
+            return math.ceil(bucket.closed_until - now), asked is None or asked > bucket.closed
         if bucket.tokens >= 1:
             bucket.tokens -= 1
             return 0, False
         seconds = math.ceil((1 - bucket.tokens) / limit.rate)
-        bucket.closed_until = now + seconds
+        bucket.closed, bucket.closed_until = now, now + seconds
         return seconds, False

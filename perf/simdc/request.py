@@ -1,6 +1,7 @@
 """One request of a client, taken out of its wrappers."""
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +33,8 @@ class Request:
     refusal: RpcError | None = None
     takeout_id: int | None = None
     message_range: tuple[int, int] | None = None
+    #: when it came, by time.monotonic()
+    received: float = field(default_factory=time.monotonic)
     #: message ids whose answers it waits for
     after: list[int] = field(default_factory=list)
 

@@ -63,6 +63,8 @@ def test_bucket_arithmetic() -> None:
     assert flood.wait(1, "m", False, 0.05) == (0, False)
     assert flood.wait(0, "other", False, 0.05) == (0, False)
     assert flood.wait(0, "m", False, 0.5) == (1, True)
+    assert flood.wait(0, "m", False, 0.5, asked=0.04) == (1, False)
+    assert flood.wait(0, "m", False, 0.5, asked=0.06) == (1, True)
     assert flood.wait(0, "m", False, 1.05) == (0, False)
 
 
