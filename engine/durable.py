@@ -24,14 +24,14 @@ def write_all(descriptor: int, data: bytes, offset: int) -> None:
         view = view[written:]
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Replace a file by this content: a reader, or a crash, sees the old one or the new one.
 
     After an OSError the old one is there and nothing else; a crash can leave the name with PART behind it.
     """
     part = path.with_name(path.name + PART)
     try:
-        with open(part, "wb") as file:
+        with open(part, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

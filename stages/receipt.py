@@ -1,6 +1,7 @@
 """What process tells fetch of a page, through the slot: enough to go on with the walk, nothing of its content."""
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 from engine.frame import frame
 
@@ -55,5 +56,7 @@ class Receipt:
     slow: str = ""
     #: why the page could not be decoded at all, "" where it was
     error: str = ""
+    #: cards (stages/telegram/peer.py) of the peers that came along, new or changed since this worker last told of them
+    peers: list[list[Any]] | None = None
     #: write's answer to OPEN: [lo, next] of each range that the archive holds
     covered: list[list[int]] | None = None

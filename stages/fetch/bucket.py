@@ -1,11 +1,11 @@
 """How fast one account may call one method: learnt from the answers, kept below what floods.
 
 Until the first flood wait the number of requests in flight is all that bounds it. It stays small while a burst allowance may
-hide the limit, then grows by one in two rounds. A flood wait halves it, halves the rate, and closes the bucket until the
-wait is over. From the second one on, the server's own rate is known: at both its allowance was empty, so what it served
-between them, divided by the time between them, is what it refills. Requests are then spaced by that, and the spacing narrows
-to find out when more is allowed, more cautiously after each flood wait. Nobody comes back in a herd: whoever waits leaves
-one after another, in the order of arrival.
+hide the limit, then grows by half of itself a round; after a flood wait by one in two rounds. A flood wait halves it, halves
+the rate, and closes the bucket until the wait is over. From the second one on, the server's own rate is known: at both its
+allowance was empty, so what it served between them, divided by the time between them, is what it refills. Requests are then
+spaced by that, and the spacing narrows to find out when more is allowed, more cautiously after each flood wait. Nobody comes
+back in a herd: whoever waits leaves one after another, in the order of arrival.
 """
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from collections.abc import Callable
 START = 3
 #: Successes before the requests in flight grow: more than the burst that Telegram is seen to allow.
 BURST = 40
-#: What a round of answers adds to them then.
+#: What an answer adds to them then, before a flood wait is known; and what a round of answers adds after one.
 GROWTH = 0.5
 #: Relative growth of the rate with a success: at first, and at least; each flood wait that teaches divides it.
 PROBE_FIRST = 1e-3
@@ -85,7 +85,8 @@ class Bucket:
         self._served += 1
         self._since_flood += 1
         if self._served > BURST:
-            self.window = min(self.most, self.window + GROWTH / self.window)
+            growth = GROWTH if self.rate is None else GROWTH / self.window
+            self.window = min(self.most, self.window + growth)
         if self.rate is not None:
             self.rate *= 1 + self._probe * (1 + (self._since_flood / PROBE_SPAN) ** 2)
         self.cancel()

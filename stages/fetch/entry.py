@@ -7,7 +7,8 @@ from telethon.tl import types
 from telethon.utils import get_display_name, get_peer_id
 
 from stages.fetch.dialog import Listed
-from stages.fetch.resolver import chat_type, usernames
+from stages.telegram.peer import chat_type, usernames
+from stages.telegram.sparse import sparse
 
 ARCHIVE_FOLDER = 1
 
@@ -37,7 +38,9 @@ class Entry:
 
 def describe(listed: Listed) -> Entry:
     """What a person wants to know of it."""
-    entity, kind = listed.entity, chat_type(listed.entity)
+    entity = listed.entity
+    peer = sparse(entity)
+    kind = chat_type(peer)
     successor = getattr(entity, "migrated_to", None)
     deleted = getattr(entity, "deleted", False)
     date = getattr(listed.message, "date", None)
@@ -45,7 +48,7 @@ def describe(listed: Listed) -> Entry:
         id=listed.marked_id,
         type=kind,
         title="Saved Messages" if kind == "saved" else "Deleted Account" if deleted else get_display_name(entity),
-        usernames=usernames(entity),
+        usernames=usernames(peer),
         unread=listed.dialog.unread_count,
         date=None if date is None else int(date.timestamp()),
         pinned=bool(listed.dialog.pinned),

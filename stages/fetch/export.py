@@ -19,7 +19,7 @@ from stages.fetch.plan import Plan
 from stages.fetch.reader import Reader
 from stages.fetch.resolver import Target, refusal
 from stages.fetch.selection import bounds
-from stages.fetch.walk import Walk
+from stages.fetch.walk import Probe, Walk
 from stages.receipt import Answer, Kind, Receipt
 from stages.telegram.chat import ACCOUNT_SPACE, ChatRecord
 
@@ -88,9 +88,7 @@ class Export:
             raise next(reader.failure for reader in self._readers if reader.failure)
 
     def _lane(self, reader: Reader) -> Lane:
-        return Lane(
-            self._plan, reader, self._pipeline, self._stopping.is_set, self._tell, self._share_later, self._end
-        )
+        return Lane(self._plan, reader, self._pipeline, self._stopping.is_set, self._tell, self)
 
     async def _close_on_stop(self) -> None:
         await self._stopping.wait()
@@ -103,13 +101,13 @@ class Export:
                 group.create_task(self._find(names))
         self._plan.close()
 
-    async def _find(self, names: Iterator[tuple[int, ChatName]]) -> None:
+    async def _find(self, names: Iterator[tuple[int, ChatName]], fresh: bool = False) -> None:
         for place, name in names:
             if self._stopping.is_set():
                 self._skipped += 1
                 continue
             try:
-                reader, target = await self._resolve(name, place)
+                reader, target = await self._resolve(name, place, fresh)
                 await self._begin(reader, target)
                 older = await reader.resolver.older_half(target)
                 if older is not None:
@@ -119,9 +117,9 @@ class Export:
             except errors.RPCError as error:
                 self._fail(name.text, 0, refusal(name.text, error))
 
-    async def _resolve(self, name: ChatName, place: int) -> tuple[Reader, Target]:
+    async def _resolve(self, name: ChatName, place: int, fresh: bool) -> tuple[Reader, Target]:
         """Who reads the chat first: the first account that can; where any will do, they take turns."""
-        reader, target = await self._first(name)
+        reader, target = await self._first(name, fresh)
         turn = self._readers[place % len(self._readers)]
         if turn is not reader and not turn.failure and target.record.type not in ACCOUNT_SPACE:
             other = await self._look_up(turn, name)
@@ -129,11 +127,11 @@ class Export:
                 return turn, other
         return reader, target
 
-    async def _first(self, name: ChatName) -> tuple[Reader, Target]:
+    async def _first(self, name: ChatName, fresh: bool) -> tuple[Reader, Target]:
         first: TgbulkError | None = next((r.failure for r in self._readers if r.failure), None)
         for reader in self._alive:
             try:
-                return reader, await reader.resolver.resolve(name)
+                return reader, await reader.resolver.resolve(name, fresh)
             except ChatError as error:
                 first = first or error
             except AuthNeededError as error:
@@ -182,9 +180,33 @@ class Export:
         self._plan.add(walk)
         if walk.ended:
             self._plan.remove(walk)
-            await self._end(walk)
+            await self.end(walk)
 
-    def _share_later(self, walk: Walk) -> None:
+    def first(self, walk: Walk, reader: Reader) -> None:
+        """A username of the cache may have moved: its chat says so itself, and the name is then resolved anew."""
+        if not reader.resolver.proved(walk.target):
+            walk.target.by_username = None
+            self._tell(Notice(f"{walk.target.name} is not this chat's name any more: {walk.target.record.title}"))
+            self._group.create_task(self._find(iter([(0, parse_name(walk.target.name))]), fresh=True))
+
+    async def stale(self, walk: Walk, reader: Reader, job: Range | Probe, error: errors.RPCError) -> None:
+        """A peer of the cache is resolved once more; any other is what Telegram says it is."""
+        target = walk.target
+        if not target.cached:
+            walk.fail(refusal(target.name, error))
+            return
+        target.cached = False
+        reader.resolver.forget(target)
+        try:
+            found = await reader.resolver.resolve(parse_name(target.name), fresh=True)
+            if found.record.marked_id != target.record.marked_id:
+                raise ChatError(target.name, "the name leads to another chat now", "Name that one, or the old one's id.")
+            walk.peers[reader.number] = found.peer
+            walk.release(job)
+        except (ChatError, FloodParkedError) as failure:
+            walk.fail(failure)
+
+    def large(self, walk: Walk) -> None:
         """Let the other accounts help with a large chat whose ids are the same for all."""
         if len(self._readers) > 1 and walk.target.record.type not in ACCOUNT_SPACE:
             self._group.create_task(self._share(walk))
@@ -198,7 +220,7 @@ class Export:
                     walk.peers[reader.number] = target.peer
                     self._plan.notify()
 
-    async def _end(self, walk: Walk) -> None:
+    async def end(self, walk: Walk) -> None:
         """Close the chat in the archive, and tell why if it failed."""
         record = walk.target.record
         record.state = "failed" if walk.failure else "complete"

@@ -1,7 +1,8 @@
 """A lane: one request after the other of one account, each for the job that the plan names then."""
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from typing import Protocol
 
 from telethon import errors
 
@@ -17,6 +18,31 @@ from stages.fetch.takeout import message_range
 from stages.fetch.walk import Probe, Walk
 from stages.receipt import Kind, Receipt
 
+#: The peer is not taken as it was kept in the cache.
+STALE = (
+    errors.ChannelInvalidError,
+    errors.ChannelPrivateError,
+    errors.ChatIdInvalidError,
+    errors.PeerIdInvalidError,
+    errors.UserIdInvalidError,
+)
+
+
+class Events(Protocol):
+    """What a lane reports of a chat."""
+
+    def first(self, walk: Walk, reader: Reader) -> None:
+        """Its first page is there."""
+
+    def large(self, walk: Walk) -> None:
+        """It is worth several accounts."""
+
+    async def stale(self, walk: Walk, reader: Reader, job: Range | Probe, error: errors.RPCError) -> None:
+        """Telegram did not take its peer; the job is still under way."""
+
+    async def end(self, walk: Walk) -> None:
+        """Nothing of it is left or under way."""
+
 
 class Lane:
     """Runs until the plan is closed and empty, or the run is to stop."""
@@ -28,18 +54,16 @@ class Lane:
         pipeline: Pipeline,
         stopping: Callable[[], bool],
         tell: Callable[[object], None],
-        on_large: Callable[[Walk], None],
-        on_end: Callable[[Walk], Awaitable[None]],
+        events: Events,
     ) -> None:
-        """tell: events for the supervisor; on_large, on_end: what to do with a chat found to be large, or at its end."""
+        """tell: for the supervisor."""
         self._plan = plan
         self._reader = reader
         self._caller = reader.caller
         self._pipeline = pipeline
         self._stopping = stopping
         self._tell = tell
-        self._on_large = on_large
-        self._on_end = on_end
+        self._events = events
 
     async def run(self) -> None:
         """Admission first, then the choice: no job is held by somebody who may not ask yet."""
@@ -63,11 +87,11 @@ class Lane:
         try:
             if isinstance(job, Probe):
                 walk.probed(await self._probe(slot, walk))
-                self._on_large(walk)
+                self._events.large(walk)
             else:
                 receipt = await self._page(slot, walk, job)
                 walk.answered(job, receipt)
-                self._announce(walk, receipt)
+                self._learn(walk, receipt)
         except (ChatError, FloodParkedError) as error:
             walk.fail(error)
         except AuthNeededError as error:
@@ -75,6 +99,8 @@ class Lane:
             walk.lose(self._reader.number, job, error)
             for other in self._plan.orphans(self._reader.number, error):
                 await self._finish(other)
+        except STALE as error:
+            await self._events.stale(walk, self._reader, job, error)
         except errors.RPCError as error:
             walk.fail(refusal(walk.target.name, error))
         self._plan.notify()
@@ -83,7 +109,7 @@ class Lane:
 
     async def _finish(self, walk: Walk) -> None:
         self._plan.remove(walk)
-        await self._on_end(walk)
+        await self._events.end(walk)
 
     async def _probe(self, slot: int, walk: Walk) -> Receipt:
         request = newest(walk.peers[self._reader.number])
@@ -124,10 +150,15 @@ class Lane:
             self._tell(Notice(f"{walk.target.name}: {what} was decoded the slow way: {receipt.slow}"))
         return receipt
 
-    def _announce(self, walk: Walk, receipt: Receipt) -> None:
-        """Tell of a chat with its first page: only then is its size known."""
+    def _learn(self, walk: Walk, receipt: Receipt) -> None:
+        """Keep the peers that came along. Tell of a chat with its first page: only then is its size known."""
+        self._reader.resolver.learn(receipt.peers or [])
+        record = walk.target.record
+        for marked, _, _, title, usernames, _ in receipt.peers or []:
+            if marked == record.marked_id and record.type != "saved":
+                record.title, record.usernames = title, usernames
         if walk.pages == 1:
-            record = walk.target.record
+            self._events.first(walk, self._reader)
             total = -1 if record.total is None else record.total
             self._tell(ChatStarted(walk.stream, record.marked_id, record.title, total))
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from telethon.tl import types
+from telethon import TelegramClient
 
 from engine.error import TgbulkError
 from engine.lock import Lock
@@ -16,7 +16,9 @@ from stages.fetch.caller import Caller
 from stages.fetch.config import FetchConfig
 from stages.fetch.error import TakeoutDelayedError
 from stages.fetch.history import METHOD
+from stages.fetch.peer_cache import PeerCache
 from stages.fetch.resolver import Resolver
+from stages.fetch.session import Session
 from stages.fetch.takeout import Takeout
 
 #: Attempts to reconnect, about a second apart, before the run ends.
@@ -29,8 +31,8 @@ class Reader:
 
     number: int
     access: Access
-    me: types.User
     caller: Caller
+    cache: PeerCache
     resolver: Resolver
     #: why it cannot go on
     failure: TgbulkError | None = None
@@ -53,5 +55,19 @@ async def open_reader(
                 if config.takeout != "try":
                     raise
                 tell(Notice(f"{error}; going on without it"))
-        me = await client.get_me()
-        yield Reader(number, access, me, caller, Resolver(caller, me))
+        # Connecting has asked who we are; this only reads it.
+        me = (await client.get_me(input_peer=True)).user_id
+        cache = _open_cache(client, access, tell)
+        try:
+            yield Reader(number, access, caller, cache, Resolver(caller, me, cache))
+        finally:
+            cache.save()
+
+
+def _open_cache(client: TelegramClient, access: Access, tell: Callable[[object], None]) -> PeerCache:
+    """The account's input peers, of this login."""
+    path = Session.of(access.home, access.server, access.account).peers
+    cache = PeerCache(path, client.session.auth_key.key_id.to_bytes(8, "little"))
+    if cache.cold:
+        tell(Notice(f"the peer cache of account {access.account} is not used: {cache.cold}; names are resolved again"))
+    return cache

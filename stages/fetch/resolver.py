@@ -13,138 +13,193 @@ from stages.fetch.client import plain
 from stages.fetch.dialog import iter_dialogs
 from stages.fetch.error import ChatError
 from stages.fetch.name import ChatName, Way
+from stages.fetch.peer_cache import Links, Peer, PeerCache
 from stages.telegram.chat import ChatRecord
+from stages.telegram.peer import card as sparse_card
+from stages.telegram.sparse import sparse
+
+SAVED_TITLE = "Saved Messages"
+_CHANNELS = frozenset({"supergroup", "forum", "channel"})
+
+#: error -> (reason, hint)
+REASONS = {
+    "CHANNEL_PRIVATE": ("this account may not read it: private, or removed from it", "Try another --account."),
+    "USERNAME_NOT_OCCUPIED": ("nobody has this username", "Check the spelling; usernames change hands."),
+    "USERNAME_INVALID": ("this cannot be a username", "Check the spelling."),
+    "INVITE_HASH_EXPIRED": ("this invite link has expired", ""),
+    "INVITE_HASH_INVALID": ("this invite link is not valid", ""),
+}
 
 
 @dataclass(slots=True)
 class Target:
     """A chat to export."""
 
+    #: as the user named it
     name: str
     record: ChatRecord
     peer: Any
+    #: the username it was found by in the cache, which has still to prove itself; None otherwise
+    by_username: str | None = None
+    #: it was found in the cache: Telegram may not take it
+    cached: bool = False
 
 
 class Resolver:
-    """Resolves names for one account. Walks the dialogs at most once, and only when an id asks for it."""
+    """Resolves names for one account: from its cache where it can, walking the dialogs at most once, for an id."""
 
-    def __init__(self, caller: Caller, me: types.User) -> None:
+    def __init__(self, caller: Caller, me: int, cache: PeerCache) -> None:
+        """me: the account's user id."""
         self._caller = caller
         self._me = me
-        self._dialogs: dict[int, Any] | None = None
+        self._cache = cache
+        self._walked = False
+        self._listed: dict[int, Any] = {}
         self._listing = asyncio.Lock()
 
-    async def resolve(self, name: ChatName) -> Target:
-        """ChatError, with the reason, for a chat that is not there or not ours to read."""
+    async def resolve(self, name: ChatName, fresh: bool = False) -> Target:
+        """ChatError, with the reason, for a chat that is not there or not ours to read. fresh: ask Telegram in any case."""
+        if name.way is Way.SELF or (name.way is Way.ID and int(name.value) == self._me):
+            return self._saved(name.text)
         try:
-            entity = await self._find(name)
-            return await self._target(name.text, entity)
+            peer = None if fresh else self._remembered(name)
+            cached = peer is not None
+            target = await self._target(name.text, peer or await self._find(name))
         except errors.RPCError as error:
             raise refusal(name.text, error) from error
+        target.cached = cached
+        target.by_username = name.value if cached and name.way is Way.USERNAME else None
+        return target
 
     async def older_half(self, target: Target) -> Target | None:
         """The basic group that a supergroup continues, where this account can still read it."""
         marked = target.record.migrated_from
         if marked is None:
             return None
-        answer = await self._caller.call(functions.messages.GetChatsRequest([-marked]))
-        record = self._record(answer.chats[0])
+        peer = self._cache.by_id(marked)
+        if peer is None:
+            peer = await self._ask_group(target.name, marked)
+        record = self._record(peer)
         record.migrated_to = target.record.marked_id
         return Target(f"{target.name} (before its migration)", record, types.InputPeerChat(-marked))
 
-    async def _find(self, name: ChatName) -> Any:
-        if name.way is Way.SELF:
-            return self._me
+    def learn(self, cards: list[list[Any]]) -> None:
+        """Peers of an answer to this account."""
+        self._cache.learn(cards)
+
+    def forget(self, target: Target) -> None:
+        """Telegram did not take the cached peer."""
+        self._cache.forget(target.record.marked_id)
+
+    def proved(self, target: Target) -> bool:
+        """Whether the chat, as its first page showed it, has the username by which it was found."""
+        return target.by_username is None or self._cache.has_username(target.record.marked_id, target.by_username)
+
+    def _remembered(self, name: ChatName) -> Peer | None:
+        if name.way is Way.ID:
+            return self._cache.by_id(int(name.value))
+        if name.way is Way.USERNAME:
+            if self._cache.is_free(name.value):
+                raise ChatError(name.text, *REASONS["USERNAME_NOT_OCCUPIED"])
+            return self._cache.by_username(name.value)
+        return None
+
+    async def _find(self, name: ChatName) -> Peer:
         if name.way is Way.ID:
             return await self._find_id(name)
         if name.way is Way.INVITE:
-            return await self._find_invite(name)
-        answer = await self._caller.call(functions.contacts.ResolveUsernameRequest(name.value))
+            answer = await self._caller.call(functions.messages.CheckChatInviteRequest(name.value))
+            if not isinstance(answer, types.ChatInviteAlready):
+                raise ChatError(name.text, f"this account has not joined {_title(answer)}", "Join it first.")
+            return self._learned(name.text, answer.chat)
+        try:
+            answer = await self._caller.call(functions.contacts.ResolveUsernameRequest(name.value))
+        except errors.UsernameNotOccupiedError:
+            self._cache.learn_free(name.value)
+            raise
         marked = utils.get_peer_id(answer.peer)
-        return next(e for e in [*answer.users, *answer.chats] if utils.get_peer_id(e) == marked)
+        entity = next(e for e in [*answer.users, *answer.chats] if utils.get_peer_id(e) == marked)
+        return self._learned(name.text, entity)
 
-    async def _find_id(self, name: ChatName) -> Any:
-        marked = int(name.value)
-        if marked == self._me.id:
-            return self._me
+    async def _find_id(self, name: ChatName) -> Peer:
         async with self._listing:
-            if self._dialogs is None:
-                self._dialogs = {listed.marked_id: listed.entity async for listed in iter_dialogs(self._caller)}
-        entity = self._dialogs.get(marked)
+            if not self._walked:
+                self._walked = True
+                self._listed = {listed.marked_id: listed.entity async for listed in iter_dialogs(self._caller)}
+                self._cache.learn(made for entity in self._listed.values() if (made := card(entity)))
+        entity = self._listed.get(int(name.value))
         if entity is None:
             raise ChatError(name.text, "it is not among the dialogs of this account", "See: tgbulk chats")
-        return entity
+        return self._learned(name.text, entity)
 
-    async def _find_invite(self, name: ChatName) -> Any:
-        answer = await self._caller.call(functions.messages.CheckChatInviteRequest(name.value))
-        if not isinstance(answer, types.ChatInviteAlready):
-            raise ChatError(name.text, f"this account has not joined {answer_title(answer)}", "Join it first.")
-        return answer.chat
+    async def _ask_group(self, name: str, marked: int) -> Peer:
+        answer = await self._caller.call(functions.messages.GetChatsRequest([-marked]))
+        return self._learned(name, answer.chats[0])
 
-    async def _target(self, name: str, entity: Any) -> Target:
-        if isinstance(entity, types.ChannelForbidden | types.ChatForbidden | types.UserEmpty | types.ChatEmpty):
+    def _learned(self, name: str, entity: Any) -> Peer:
+        """Keep the entity that Telegram gave; ChatError for one that cannot be read."""
+        made = card(entity)
+        if made is None:
             raise ChatError(name, "this account may not read it: it was removed from it, or it is gone", "")
-        record = self._record(entity)
-        if isinstance(entity, types.Channel):
-            await self._add_links(record, entity)
-        elif isinstance(entity, types.Chat) and isinstance(entity.migrated_to, types.InputChannel):
-            record.migrated_to = utils.get_peer_id(types.PeerChannel(entity.migrated_to.channel_id))
-        if record.type == "saved":
-            return Target(name, record, types.InputPeerSelf())
-        return Target(name, record, utils.get_input_peer(entity, allow_self=False))
+        self._cache.learn([made])
+        return Peer(*made)
 
-    async def _add_links(self, record: ChatRecord, channel: types.Channel) -> None:
-        answer = await self._caller.call(functions.channels.GetFullChannelRequest(utils.get_input_channel(channel)))
-        full = answer.full_chat
-        if full.migrated_from_chat_id:
-            record.migrated_from = utils.get_peer_id(types.PeerChat(full.migrated_from_chat_id))
-            record.migrated_from_max_id = full.migrated_from_max_id
-        if full.linked_chat_id:
-            record.linked = utils.get_peer_id(types.PeerChannel(full.linked_chat_id))
+    async def _target(self, name: str, peer: Peer) -> Target:
+        record = self._record(peer)
+        if peer.type in _CHANNELS:
+            links = self._cache.links(peer) or await self._ask_links(peer)
+            record.migrated_from, record.migrated_from_max_id = links.migrated_from, links.migrated_from_max_id
+            record.linked = links.linked
+        return Target(name, record, input_peer(peer))
 
-    def _record(self, entity: Any) -> ChatRecord:
+    async def _ask_links(self, peer: Peer) -> Links:
+        channel = types.InputChannel(bare(peer), peer.access_hash)
+        full = (await self._caller.call(functions.channels.GetFullChannelRequest(channel))).full_chat
+        older, linked = full.migrated_from_chat_id, full.linked_chat_id
+        links = Links(
+            utils.get_peer_id(types.PeerChat(older)) if older else None,
+            full.migrated_from_max_id if older else None,
+            utils.get_peer_id(types.PeerChannel(linked)) if linked else None,
+        )
+        self._cache.learn_links(peer.marked_id, links)
+        return links
+
+    def _saved(self, name: str) -> Target:
+        record = ChatRecord(self._me, "saved", SAVED_TITLE, self._me)
+        return Target(name, record, types.InputPeerSelf())
+
+    def _record(self, peer: Peer) -> ChatRecord:
         return ChatRecord(
-            marked_id=utils.get_peer_id(entity),
-            type=chat_type(entity),
-            title=utils.get_display_name(entity),
-            account=self._me.id,
-            usernames=usernames(entity),
+            peer.marked_id, peer.type, peer.title, self._me, list(peer.usernames), migrated_to=peer.migrated_to
         )
 
 
-def chat_type(entity: Any) -> str:
-    """The record's word for a user or chat."""
-    if isinstance(entity, types.User | types.UserEmpty):
-        if getattr(entity, "is_self", False):
-            return "saved"
-        return "bot" if getattr(entity, "bot", False) else "private"
-    if isinstance(entity, types.Channel | types.ChannelForbidden):
-        if getattr(entity, "forum", False):
-            return "forum"
-        return "channel" if entity.broadcast else "supergroup"
-    return "group"
+def bare(peer: Peer) -> int:
+    """The id without its mark."""
+    number: int = utils.resolve_id(peer.marked_id)[0]
+    return number
 
 
-def usernames(entity: Any) -> list[str]:
-    """Every active username, the main one first."""
-    names = [entity.username] if getattr(entity, "username", None) else []
-    names += [one.username for one in getattr(entity, "usernames", None) or [] if one.active]
-    return list(dict.fromkeys(names))
+def input_peer(peer: Peer) -> Any:
+    """What a request takes."""
+    if peer.type in _CHANNELS:
+        return types.InputPeerChannel(bare(peer), peer.access_hash)
+    if peer.type == "group":
+        return types.InputPeerChat(bare(peer))
+    return types.InputPeerUser(peer.marked_id, peer.access_hash)
 
 
-def answer_title(invite: Any) -> str:
+def card(entity: Any) -> list[Any] | None:
+    """The card (stages/telegram/peer.py) of a Telethon entity."""
+    made: list[Any] | None = sparse_card(sparse(entity))
+    return made
+
+
+def _title(invite: Any) -> str:
     chat = getattr(invite, "chat", None)
     return repr(chat.title if chat else invite.title)
 
 
 def refusal(name: str, error: errors.RPCError) -> ChatError:
     """An answer that is about one chat, in words."""
-    known = {
-        "CHANNEL_PRIVATE": ("this account may not read it: private, or removed from it", "Try another --account."),
-        "USERNAME_NOT_OCCUPIED": ("nobody has this username", "Check the spelling; usernames change hands."),
-        "USERNAME_INVALID": ("this cannot be a username", "Check the spelling."),
-        "INVITE_HASH_EXPIRED": ("this invite link has expired", ""),
-        "INVITE_HASH_INVALID": ("this invite link is not valid", ""),
-    }
-    reason, hint = known.get(error.message, (plain(error), ""))
-    return ChatError(name, reason, hint)
+    return ChatError(name, *REASONS.get(error.message, (plain(error), "")))

@@ -3,6 +3,7 @@
     HOME/sessions/telegram/NAME.session             Telethon's SQLite session, mode 0600
     HOME/sessions/<key fingerprint>/NAME.session    the same for another server
     .../NAME.lock                                   held by the one process that uses it
+    .../NAME.peers                                  input peers that it has met, a cache
     .../.NAME.login.session                         a login that is not finished
 
 A session file is a complete login: who can read it is that account. So the folders are 0700, and a file or folder that
@@ -44,6 +45,11 @@ class Session:
     @property
     def path(self) -> Path:
         return self.folder / f"{self.account}.session"
+
+    @property
+    def peers(self) -> Path:
+        """The account's peer cache (stages/fetch/peer_cache.py)."""
+        return self.folder / f"{self.account}.peers"
 
     @property
     def draft(self) -> Path:
@@ -91,6 +97,7 @@ class Session:
     def remove(self, lock: Lock) -> None:
         """Delete the session and then its lock, which the caller holds."""
         _remove(self.path)
+        self.peers.unlink(missing_ok=True)
         lock.remove()
 
     def user(self) -> tuple[int | None, str | None]:

@@ -106,12 +106,16 @@ class Walk:
 
     def lose(self, reader: int, job: Range | Probe, failure: TgbulkError) -> None:
         """The reader that had this job is out; another one takes it up, if there is one."""
+        self.release(job)
+        self.forget(reader, failure)
+
+    def release(self, job: Range | Probe) -> None:
+        """A job that was not done: it will be taken again."""
         self.flying -= 1
         if isinstance(job, Range):
             job.phase = Phase.READY
         else:
             self.probe = Probe.WANTED
-        self.forget(reader, failure)
 
     def forget(self, reader: int, failure: TgbulkError) -> None:
         """This reader asks for nothing more of the chat."""

@@ -8,18 +8,22 @@ import orjson
 
 from stages.receipt import Receipt
 from stages.telegram.decoder import page
-from stages.telegram.peer import digest, is_min, marked_id
+from stages.telegram.peer import card, digest, is_min, marked_id
 from stages.telegram.wire import DecodeError
 
 _NO_CEILING = 1 << 62
+#: Peers that a worker remembers having told of.
+_TOLD = 100_000
 #: The constructor of an answer that is the whole list.
 _WHOLE = "messages.messages"
 _NO_MESSAGE = "messageEmpty"
 _SERVICE = "messageService"
 
 
-def transform(data: bytes, mark: int, ceiling: int) -> tuple[Receipt, bytes]:
+def transform(data: bytes, mark: int, ceiling: int, told: dict[int, bytes]) -> tuple[Receipt, bytes]:
     """(receipt, body) of one getHistory answer; messages with an id below mark, or from ceiling on (0: none), are left out.
+
+    told: digests of the peers whose cards went into earlier receipts; kept up to date here.
 
     The body is msgpack: [[[marked id, is min, digest, line], ...] of the peers, lines of the messages ascending by id].
     A page that cannot be decoded gives a receipt with `error` and an empty body.
@@ -34,7 +38,9 @@ def transform(data: bytes, mark: int, ceiling: int) -> tuple[Receipt, bytes]:
     receipt.total = answer.get("count", -1)
     receipt.slow = repr(decoded.error) if decoded.error else ""
     receipt.next = _next(receipt, mark, ceiling)
-    peers = [_peer(peer) for peer in [*answer.get("users", []), *answer.get("chats", [])]]
+    found = [*answer.get("users", []), *answer.get("chats", [])]
+    peers = [_peer(peer) for peer in found]
+    receipt.peers = _news(found, peers, told)
     lines = [orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE) for message in messages]
     return receipt, pack_body(peers, b"".join(lines))
 
@@ -71,6 +77,20 @@ def _ascending(found: list[dict[str, Any]], wanted: range) -> tuple[list[dict[st
         repeated=len(found) - len(messages) - len(empty),
     )
     return messages, receipt
+
+
+def _news(found: list[dict[str, Any]], peers: list[Any], told: dict[int, bytes]) -> list[list[Any]]:
+    """Cards of the peers that fetch has not been told of in this form."""
+    if len(told) > _TOLD:
+        told.clear()
+    cards: list[list[Any]] = []
+    for peer, (marked, small, version, _) in zip(found, peers, strict=True):
+        if not small and told.get(marked) != version:
+            told[marked] = version
+            made = card(peer)
+            if made is not None:
+                cards.append(made)
+    return cards
 
 
 def _peer(peer: dict[str, Any]) -> tuple[int, bool, bytes, bytes]:

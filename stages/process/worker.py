@@ -1,4 +1,4 @@
-"""The process stage: takes pages, makes blocks, keeps nothing between two pages."""
+"""The process stage: takes pages, makes blocks, keeps no page."""
 from __future__ import annotations
 
 import os
@@ -13,22 +13,25 @@ from stages.receipt import Kind, Receipt
 
 def main(control: Channel, pages: Channel, out: Channel, frames: Arena, blocks: Arena) -> None:
     """Work until fetch closes its end, or write is gone."""
+    told: dict[int, bytes] = {}
     while True:
         try:
             page, descriptors = pages.receive()
-            _handle(page, descriptors, out, frames, blocks)
+            _handle(page, descriptors, out, frames, blocks, told)
         except ChannelClosed:
             return
 
 
-def _handle(page: Page, descriptors: list[int], out: Channel, frames: Arena, blocks: Arena) -> None:
+def _handle(
+    page: Page, descriptors: list[int], out: Channel, frames: Arena, blocks: Arena, told: dict[int, bytes]
+) -> None:
     if page.parcel:
         payload = open_parcel(descriptors[0], page.length)
         os.close(descriptors[0])
     else:
         payload = frames.read(page.slot, page.length)
     if page.kind in (Kind.HISTORY, Kind.PROBE):
-        made, body = transform(payload, page.mark, page.ceiling)
+        made, body = transform(payload, page.mark, page.ceiling, told)
     else:
         made, body = Receipt(), payload
     if page.kind == Kind.PROBE:
