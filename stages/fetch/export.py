@@ -10,7 +10,7 @@ from telethon import errors
 from engine.error import ExitCode, TgbulkError
 from stages.event import ChatFailed, Notice
 from stages.fetch.config import FetchConfig
-from stages.fetch.coverage import OPEN, Coverage
+from stages.fetch.coverage import OPEN, Coverage, Range
 from stages.fetch.error import AuthNeededError, ChatError, FloodParkedError
 from stages.fetch.lane import Lane
 from stages.fetch.name import ChatName, parse_name
