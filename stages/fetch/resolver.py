@@ -170,7 +170,12 @@ class Resolver:
 
     def _record(self, peer: Peer) -> ChatRecord:
         return ChatRecord(
-            peer.marked_id, peer.type, peer.title, self._me, list(peer.usernames), migrated_to=peer.migrated_to
+            peer.marked_id,
+            peer.type,
+            peer.title,
+            self._me,
+            usernames=list(peer.usernames),
+            migrated_to=peer.migrated_to,
         )
 
 
