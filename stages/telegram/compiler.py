@@ -55,6 +55,7 @@ class _Writer:
     """
 
     def __init__(self, known: Layout) -> None:
+        self.name = known.name
         self.lines = [f"def {function_name(known.id)}(b, o):"]
         self.indent = 1
         self.ahead = 0
@@ -171,7 +172,9 @@ class _Writer:
         """A string or bytes, its first byte being in `n`."""
         self.settle()
         if field.name == LEFT_OUT:
-            self.put("o = o - 1 + (n + 4 & -4) if n < 254 else long_blob(b, o)[1]")
+            # Read through blob, as it is rare: only photos and documents have one, and an id before it.
+            number = "d.get('id', 0)" if self.pending is None else self.pending.get("id", "0")
+            self.put(f"REFERENCES[{self.name!r}, {number}], o = blob(b, o - 1)")
             return
         target = self.target(field)
         self.put("if n < 254:")

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from stages.telegram import compiler
 from stages.telegram.schema import constructors, forget_source, layout, reachable
-from stages.telegram.sparse import PlainReader, sparse
+from stages.telegram.sparse import REFERENCES, PlainReader, sparse
 from stages.telegram.wire import NAMES, DecodeError, UnknownConstructor
 
 #: The type of a page: messages.messages, messagesSlice, channelMessages or messagesNotModified.
@@ -136,8 +136,9 @@ def slow_page(data: bytes | memoryview) -> Decoded:
 def page(data: bytes | memoryview) -> Decoded:
     """A page decoded by the generated functions or, where they fail, by Telethon; `error` is why they failed.
 
-    Raises DecodeError, which says why, where both fail.
+    REFERENCES then holds its file references. Raises DecodeError, which says why, where both fail.
     """
+    REFERENCES.clear()
     try:
         return decode_page(data)
     except Exception as error:

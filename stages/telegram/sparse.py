@@ -23,6 +23,8 @@ from stages.telegram.schema import layout, plain_class
 
 #: The only field that never enters the sparse form: it expires, and differs at every fetch.
 LEFT_OUT = "file_reference"
+#: Where it goes instead: (name of the constructor, id) -> file reference, of the page that was decoded last.
+REFERENCES: dict[tuple[str, int], bytes] = {}
 
 
 def number(value: float) -> float | str:
@@ -51,9 +53,12 @@ def sparse(value: TLObject) -> dict[str, Any]:
     known = layout(value.CONSTRUCTOR_ID)
     result: dict[str, Any] = {"_": known.name}
     for field in known.fields:
-        if field.kind == "flags" or field.name == LEFT_OUT:
+        if field.kind == "flags":
             continue
         item = getattr(value, field.attribute)
+        if field.name == LEFT_OUT:
+            REFERENCES[known.name, result.get("id", 0)] = item
+            continue
         if item is None or (field.kind == "true" and not item):
             continue
         if field.kind == "vector":

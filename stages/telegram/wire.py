@@ -5,7 +5,7 @@ from binascii import b2a_base64
 from struct import unpack_from
 from typing import Any, NoReturn
 
-from stages.telegram.sparse import number
+from stages.telegram.sparse import REFERENCES, number
 
 VECTOR = 0x1CB5C415
 BOOLS = {0x997275B5: True, 0xBC799737: False}
@@ -57,6 +57,7 @@ def refuse_vector(head: int, count: int, offset: int) -> NoReturn:
 #: What generated functions call, by the names they use.
 NAMES: dict[str, Any] = {
     "BOOLS": BOOLS,
+    "REFERENCES": REFERENCES,
     "b2a_base64": b2a_base64,
     "blob": blob,
     "long_blob": long_blob,
