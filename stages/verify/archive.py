@@ -126,7 +126,8 @@ def _orphan(archive: Archive, marked_id: int) -> Report:
     about = read_about(archive, marked_id)
     report = Report(archive.root, marked_id, str(about.get("title", "")))
     where = report.where(archive.chat(marked_id))
-    if about.get("state") == "open" and not about.get("covered"):
+    lines = any(path.stat().st_size for path in archive.chat(marked_id).rglob("*.jsonl"))
+    if (about["state"] == "open" and not about["covered"]) if about else not lines:
         report.add(Weight.UNFINISHED, where, "a run was killed before it committed anything of it")
     else:
         report.add(Weight.DAMAGE, where, "the journal has nothing of this chat")

@@ -24,12 +24,12 @@ def check_chat(archive: Archive, progress: Progress) -> Report:
     """Everything about one chat that can be known without the server. OSError for what cannot be read."""
     report = Report(archive.root, progress.marked_id, state=progress.state)
     folder = archive.chat(progress.marked_id)
+    committed = bool(progress.ranges or progress.peer_bytes)
     if not folder.is_dir():
-        committed = bool(progress.ranges or progress.peer_bytes)
         text = "it is missing" if committed else "it was moved away, or never made"
         report.add(Weight.DAMAGE if committed else Weight.UNFINISHED, report.where(folder), text)
         return report
-    about = _about(folder, report)
+    about = _about(folder, report, committed)
     report.title = str(about.get("title", ""))
     # From the moment a run opens a chat until it ends in order, chat.json says open.
     behind = Weight.UNFINISHED if about.get("state") == "open" else Weight.DAMAGE
@@ -42,12 +42,13 @@ def check_chat(archive: Archive, progress: Progress) -> Report:
     return report
 
 
-def _about(folder: Path, report: Report) -> dict[str, Any]:
+def _about(folder: Path, report: Report, committed: bool) -> dict[str, Any]:
     path = folder / "chat.json"
     try:
         return document.load(path)
     except FileNotFoundError:
-        report.add(Weight.DAMAGE, report.where(path), "it is missing")
+        # It is written before the first commit.
+        report.add(Weight.DAMAGE if committed else Weight.UNFINISHED, report.where(path), "it is missing")
     except DamagedDocumentError as error:
         report.add(Weight.DAMAGE, report.where(path), error.args[1])
     return {}
