@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from perf.simdc import mutation
+from perf.simdc import alteration, mutation
 from perf.simdc.fault import Fault
 from perf.simdc.flood import Limit
 from perf.simdc.server import Server
@@ -129,6 +129,12 @@ def truth(server: Server, request: dict[str, Any]) -> None:
 def mutate(server: Server, request: dict[str, Any]) -> Any:
     """Let messages arrive, change or go: see perf.simdc.mutation.apply."""
     return mutation.apply(server.world, request)
+
+
+@command("alter")
+def alter(server: Server, request: dict[str, Any]) -> None:
+    """Change who a chat is: see perf.simdc.alteration.apply."""
+    alteration.apply(server.world, request)
 
 
 @command("mutations")

@@ -76,6 +76,8 @@ class World:
     files: dict[tuple[str, int, str], StoredFile] = field(default_factory=dict)
     #: account index -> its View; View.of fills it
     views: dict[int, Any] = field(default_factory=dict, repr=False, compare=False)
+    #: peers whose access hash was changed while the server ran, and how often
+    rehashed: dict[int, int] = field(default_factory=dict)
     #: what changes chats while the server runs; Mutator.of makes it
     mutator: Any = field(default=None, repr=False, compare=False)
 
@@ -91,7 +93,8 @@ class World:
 
     def access_hash(self, account: Account, marked_id: int) -> int:
         """The peer's access hash for this account: stable, different for every account, never 0."""
-        return self._hash("peer", account.index, marked_id)
+        changed = self.rehashed.get(marked_id, 0)
+        return self._hash(f"peer{changed or ''}", account.index, marked_id)
 
     def media_hash(self, account: Account) -> int:
         """The access hash that this account sees on every photo and document."""

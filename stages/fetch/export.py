@@ -76,10 +76,10 @@ class Export:
     async def run(self) -> None:
         """Export every chat; one that fails does not stop the others. What ends the run is raised."""
         async with asyncio.TaskGroup() as outer:
-            stopper = outer.create_task(self._close_on_stop())
+            stopper = outer.create_task(self._stop_plan())
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                group.create_task(self._find_all())
+                self._look_for(iter(enumerate(self._config.chats)), FINDERS)
                 for reader in self._readers:
                     for _ in range(self._config.in_flight + SPARE_LANES):
                         group.create_task(self._lane(reader).run())
@@ -90,18 +90,17 @@ class Export:
     def _lane(self, reader: Reader) -> Lane:
         return Lane(self._plan, reader, self._pipeline, self._stopping.is_set, self._tell, self)
 
-    async def _close_on_stop(self) -> None:
+    async def _stop_plan(self) -> None:
         await self._stopping.wait()
-        self._plan.close()
+        self._plan.stop()
 
-    async def _find_all(self) -> None:
-        names = iter(enumerate(self._config.chats))
-        async with asyncio.TaskGroup() as group:
-            for _ in range(FINDERS):
-                group.create_task(self._find(names))
-        self._plan.close()
+    def _look_for(self, names: Iterator[tuple[int, ChatName]], finders: int, fresh: bool = False) -> None:
+        """Put the chats of these names under way, some names at a time."""
+        for _ in range(finders):
+            self._plan.expect()
+            self._group.create_task(self._find(names, fresh)).add_done_callback(lambda _: self._plan.expect_no_more())
 
-    async def _find(self, names: Iterator[tuple[int, ChatName]], fresh: bool = False) -> None:
+    async def _find(self, names: Iterator[tuple[int, ChatName]], fresh: bool) -> None:
         for place, name in names:
             if self._stopping.is_set():
                 self._skipped += 1
@@ -187,7 +186,7 @@ class Export:
         if not reader.resolver.proved(walk.target):
             walk.target.by_username = None
             self._tell(Notice(f"{walk.target.name} is not this chat's name any more: {walk.target.record.title}"))
-            self._group.create_task(self._find(iter([(0, parse_name(walk.target.name))]), fresh=True))
+            self._look_for(iter([(0, parse_name(walk.target.name))]), 1, fresh=True)
 
     async def stale(self, walk: Walk, reader: Reader, job: Range | Probe, error: errors.RPCError) -> None:
         """A peer of the cache is resolved once more; any other is what Telegram says it is."""

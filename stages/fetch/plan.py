@@ -18,7 +18,8 @@ class Plan:
         self._most = most
         #: set whenever there may be a new job, or room for a chat
         self._changed = asyncio.Event()
-        self.closed = False
+        self._finders = 0
+        self._stopped = False
 
     def __len__(self) -> int:
         return len(self._walks)
@@ -54,9 +55,22 @@ class Plan:
         self._walks.remove(walk)
         self.notify()
 
-    def close(self) -> None:
+    @property
+    def closed(self) -> bool:
         """No chat will be added any more."""
-        self.closed = True
+        return self._stopped or not self._finders
+
+    def expect(self) -> None:
+        """Somebody may add chats, until a call of expect_no_more()."""
+        self._finders += 1
+
+    def expect_no_more(self) -> None:
+        self._finders -= 1
+        self.notify()
+
+    def stop(self) -> None:
+        """Whoever waits for room or a job need not wait any longer."""
+        self._stopped = True
         self.notify()
 
     def notify(self) -> None:

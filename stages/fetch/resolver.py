@@ -22,12 +22,12 @@ SAVED_TITLE = "Saved Messages"
 _CHANNELS = frozenset({"supergroup", "forum", "channel"})
 
 #: error -> (reason, hint)
-REASONS = {
-    "CHANNEL_PRIVATE": ("this account may not read it: private, or removed from it", "Try another --account."),
-    "USERNAME_NOT_OCCUPIED": ("nobody has this username", "Check the spelling; usernames change hands."),
-    "USERNAME_INVALID": ("this cannot be a username", "Check the spelling."),
-    "INVITE_HASH_EXPIRED": ("this invite link has expired", ""),
-    "INVITE_HASH_INVALID": ("this invite link is not valid", ""),
+REASONS: dict[type[errors.RPCError], tuple[str, str]] = {
+    errors.ChannelPrivateError: ("this account may not read it: private, or removed from it", "Try another --account."),
+    errors.UsernameNotOccupiedError: ("nobody has this username", "Check the spelling; usernames change hands."),
+    errors.UsernameInvalidError: ("this cannot be a username", "Check the spelling."),
+    errors.InviteHashExpiredError: ("this invite link has expired", ""),
+    errors.InviteHashInvalidError: ("this invite link is not valid", ""),
 }
 
 
@@ -100,7 +100,7 @@ class Resolver:
             return self._cache.by_id(int(name.value))
         if name.way is Way.USERNAME:
             if self._cache.is_free(name.value):
-                raise ChatError(name.text, *REASONS["USERNAME_NOT_OCCUPIED"])
+                raise ChatError(name.text, *REASONS[errors.UsernameNotOccupiedError])
             return self._cache.by_username(name.value)
         return None
 
@@ -207,4 +207,4 @@ def _title(invite: Any) -> str:
 
 def refusal(name: str, error: errors.RPCError) -> ChatError:
     """An answer that is about one chat, in words."""
-    return ChatError(name, *REASONS.get(error.message, (plain(error), "")))
+    return ChatError(name, *REASONS.get(type(error), (plain(error), "")))
