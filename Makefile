@@ -27,8 +27,8 @@ lint: $(READY) ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(READY) ## Measure speed, memory and calls against other programs
-	$(BIN)/python -m perf.bench
+bench: $(READY) ## Measure speed, memory and calls against other programs (ARGS=--quick: a minute)
+	$(BIN)/python -m perf.bench $(ARGS)
 
 clean: ## Remove all that the other targets made
 	rm -rf .venv demo-archive bench-results build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache

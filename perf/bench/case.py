@@ -15,6 +15,9 @@ from perf.bench.measure import Launch, Usage, run
 from perf.bench.row import Row
 from perf.bench.server import Server, Traffic
 
+#: Seconds that a run may take, and seconds more for each message.
+RUN_LIMIT = 120.0
+MESSAGE_LIMIT = 0.003
 #: Characters of a failed program's last words that are shown.
 LAST_WORDS = 600
 
@@ -35,6 +38,11 @@ class Job:
     exporter: Exporter
     chats: Sequence[Chat]
     output: Path | None = None
+
+    @property
+    def messages(self) -> int:
+        """How many it has to export."""
+        return sum(chat.messages for chat in self.chats)
 
 
 @dataclass(slots=True)
@@ -63,17 +71,17 @@ class Bench:
         """A simulated data centre, to be entered; the options are Server's."""
         return Server(chats, self.folder, **options)
 
-    def run(self, job: Job) -> Result | None:
+    def run(self, job: Job, *, watch_memory: bool = False) -> Result | None:
         """One run by itself; None for a baseline that is left out."""
-        return self.run_all([job])[0]
+        return self.run_all([job], watch_memory=watch_memory)[0]
 
-    def need(self, job: Job) -> Result:
+    def need(self, job: Job, *, watch_memory: bool = False) -> Result:
         """One run of a program that is never left out."""
-        result = self.run(job)
+        result = self.run(job, watch_memory=watch_memory)
         assert result is not None
         return result
 
-    def run_all(self, jobs: Sequence[Job]) -> list[Result | None]:
+    def run_all(self, jobs: Sequence[Job], *, watch_memory: bool = False) -> list[Result | None]:
         """Run side by side programs that have a server each; None in the place of a baseline that is left out.
 
         Raises BenchError when tgbulk itself, or the loop that every goal leans on, does not export everything.
@@ -81,7 +89,8 @@ class Bench:
         launches = [self._launch(job) for job in jobs]
         for job in jobs:
             job.server.begin()
-        usages = iter(run(launch for launch in launches if launch is not None))
+        limit = RUN_LIMIT + MESSAGE_LIMIT * max(job.messages for job in jobs)
+        usages = iter(run([launch for launch in launches if launch is not None], limit, watch_memory=watch_memory))
         return [
             None if launch is None else self._finish(job, launch, next(usages))
             for job, launch in zip(jobs, launches, strict=True)
@@ -117,12 +126,11 @@ class Bench:
         return None
 
     def _problem(self, job: Job, launch: Launch, usage: Usage, messages: int) -> str | None:
-        wanted = sum(chat.messages for chat in job.chats)
         if usage.exit_code or usage.killed:
             words = (launch.folder / "stderr").read_text(errors="replace").strip()[-LAST_WORDS:]
             fate = "had to be killed" if usage.killed else f"ended with exit code {usage.exit_code}"
             return f"{fate}: {words}"
-        return None if messages == wanted else f"wrote {messages:,} of {wanted:,} messages"
+        return None if messages == job.messages else f"wrote {messages:,} of {job.messages:,} messages"
 
     def _skip(self, name: str, reason: str) -> None:
         self.skipped[name] = reason

@@ -6,15 +6,14 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 #: Seconds between two looks whether a program has ended, and between two samples of its memory.
 TICK = 0.01
 SAMPLE = 0.1
-#: Seconds that a program may take, and that what it leaves running may take after its own end.
-LIMIT = 3600.0
+#: Seconds that what a program leaves running may take after its own end.
 LINGER = 10.0
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -40,7 +39,7 @@ class Usage:
     seconds: float
     #: user and system seconds of all its processes
     cpu: float
-    #: highest sum of the processes' proportional set sizes, in bytes
+    #: highest sum of the processes' proportional set sizes, in bytes; 0 where memory was not watched
     pss: int
     #: time.monotonic() of its end
     ended: float
@@ -60,8 +59,10 @@ class Running:
     The CPU time is that of wait4(2): exact, and complete as long as no process leaves the group.
     """
 
-    def __init__(self, launch: Launch) -> None:
-        self._launch = launch
+    def __init__(self, launch: Launch, limit: float, *, watch_memory: bool) -> None:
+        """`limit`: seconds after which it is killed. Watching memory takes a tenth of a core."""
+        self._limit = limit
+        self._watch_memory = watch_memory
         self._cpu = 0.0
         self._pss = 0
         self._sampled = 0.0
@@ -90,9 +91,9 @@ class Running:
             self.usage = Usage(code, self._killed, seconds, self._cpu, self._pss, self._leader_ended)
             return
         now = time.monotonic()
-        if now - self._started > LIMIT or (self._leader_ended and now - self._leader_ended > LINGER):
+        if now - self._started > self._limit or (self._leader_ended and now - self._leader_ended > LINGER):
             self._kill()
-        elif now - self._sampled >= SAMPLE:
+        elif self._watch_memory and now - self._sampled >= SAMPLE:
             self._sampled = now
             self._pss = max(self._pss, sum(map(_pss, _members(self._process.pid))))
 
@@ -118,12 +119,12 @@ class Running:
             pass  # it ended by itself
 
 
-def run(launches: Iterable[Launch]) -> list[Usage]:
-    """Run programs side by side to their end."""
+def run(launches: Sequence[Launch], limit: float, *, watch_memory: bool = False) -> list[Usage]:
+    """Run programs side by side to their end, at most `limit` seconds."""
     programs: list[Running] = []
     try:
         for launch in launches:
-            programs.append(Running(launch))
+            programs.append(Running(launch, limit, watch_memory=watch_memory))
         while running := [program for program in programs if program.usage is None]:
             for program in running:
                 program.poll()

@@ -78,4 +78,4 @@ class Row:
 
 def median(results: Sequence[T], key: Callable[[T], float]) -> float | None:
     """The middle value, or the mean of the middle two; None of nothing."""
-    return statistics.median(map(key, results)) if results else None
+    return float(statistics.median(map(key, results))) if results else None

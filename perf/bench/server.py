@@ -29,10 +29,10 @@ class Traffic:
 
     #: method -> calls
     calls: dict[str, int]
-    #: getHistory calls that were answered with a page, and those told to wait
+    #: getHistory calls that were answered with a page
     pages: int
+    #: getHistory calls that were told to wait, and those made although such a wait was not over
     floods: int
-    #: getHistory calls before such a wait was over
     early: int
     #: accounts that called getHistory
     accounts: int

@@ -39,8 +39,17 @@ class Variant:
         """Pages of what the server's limit allowed from the first to the last of them."""
         return result.traffic.pages / (self.accounts * (LIMIT.rate * result.traffic.span + LIMIT.burst))
 
-    def share_of_run(self, result: Result) -> float:
-        """The same over the whole run, start-up and end included."""
+    @property
+    def note(self) -> str:
+        """What the share does not tell."""
+        if not self.results:
+            return self.problem
+        pages = median(self.results, lambda result: result.traffic.pages) or 0
+        needed = sum(-(-chat.messages // 100) for chat in self.chats)
+        whole = Unit.SHARE.write(median(self.results, self._share_of_run) or 0)
+        return f"{self.what}: {pages:,.0f} pages answered, {needed:,} needed; {whole} with start-up and end"
+
+    def _share_of_run(self, result: Result) -> float:
         return result.traffic.pages / (self.accounts * (LIMIT.rate * result.usage.seconds + LIMIT.burst))
 
 
@@ -50,7 +59,8 @@ def run(bench: Bench) -> list[Row]:
     one = [Chat("chat", pages * 100)]
     many = [Chat(f"chat{number}", pages * 100 // MANY_CHATS) for number in range(MANY_CHATS)]
     single = Variant("one chat", TgBulk(), one)
-    shared = Variant(f"{MANY_ACCOUNTS} accounts", TgBulk(accounts=MANY_ACCOUNTS), one, MANY_ACCOUNTS)
+    large = [Chat("large", MANY_ACCOUNTS * pages * 100)]
+    shared = Variant(f"{MANY_ACCOUNTS} accounts", TgBulk(accounts=MANY_ACCOUNTS), large, MANY_ACCOUNTS)
     peer = Variant("one chat", TgChatDump(), one)
     variants = [single, Variant(f"{MANY_CHATS} chats", TgBulk(), many), shared, peer]
     with ExitStack() as stack:
@@ -82,12 +92,10 @@ def _rows(variant: Variant, peer: Variant) -> list[Row]:
     compared = variant.what == peer.what
     against = peer.exporter.name if compared else ""
     other = peer.results if compared else []
-    whole = median(results, variant.share_of_run)
-    note = variant.problem or f"{variant.what}: {whole:.1%} of the ceiling with start-up and end".replace("%", " %")
     early = sum(result.traffic.early for result in results)
     return [
         Row(f"share of the ceiling, {variant.what}", Unit.SHARE, median(results, variant.share),
-            median(other, peer.share), against, (SHARE,), note),
+            median(other, peer.share), against, (SHARE,), variant.note),
         Row(f"floods a request, {variant.what}", Unit.SHARE, median(results, _floods), median(other, _floods), against,
             (FLOODS,), variant.problem or (peer.problem if compared else "")),
         Row(f"requests too early, {variant.what}", Unit.COUNT, early if results else None,

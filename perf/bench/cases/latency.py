@@ -12,7 +12,7 @@ from perf.bench.tgbulk import TgBulk
 #: Milliseconds.
 LATENCY = 100.0
 #: Messages of the chat, and of the one for tg-export, which waits a second after every page.
-SIZES = {Scale.QUICK: (5_000, 500), Scale.NORMAL: (50_000, 2_000), Scale.FULL: (50_000, 2_000)}
+SIZES = {Scale.QUICK: (5_000, 300), Scale.NORMAL: (50_000, 2_000), Scale.FULL: (50_000, 2_000)}
 OURS = TgBulk(("--max-in-flight", "24"))
 EXPORTERS: tuple[Exporter, ...] = (OURS, Plain(), TgChatDump(), TgExport())
 GOAL = Goal(10, at_least=True, ratio=True)

@@ -31,9 +31,9 @@ def run(bench: Bench) -> list[Row]:
         for turn in range(bench.runs):
             for chat in chats:
                 if chat.messages < ONCE or turn == 0:
-                    ours[chat.messages].append(bench.need(Job(server, TgBulk(), [chat])))
+                    ours[chat.messages].append(bench.need(Job(server, TgBulk(), [chat]), watch_memory=True))
             for exporter in OTHERS:
-                if (result := bench.run(Job(server, exporter, [chats[0]]))) is not None:
+                if (result := bench.run(Job(server, exporter, [chats[0]]), watch_memory=True)) is not None:
                     others.setdefault(exporter.name, []).append(result)
     smallest = chats[0].messages
     rows = []
