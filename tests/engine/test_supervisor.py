@@ -15,7 +15,7 @@ from engine.arena import Arena
 from engine.channel import MAX_DESCRIPTORS, data_pair
 from engine.error import LockedError, TgbulkError
 from engine.lock import Lock
-from engine.supervisor import Child, Died, Event, Signalled, Supervisor, Told
+from engine.supervisor import Child, Died, Event, Hung, Signalled, Supervisor, Told
 
 #: Seconds after which a test has waited long enough.
 PATIENCE = 20.0
@@ -24,7 +24,7 @@ PATIENCE = 20.0
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A temporary folder of our own, where the fork server finds child_target; nothing is left anywhere."""
-    monkeypatch.setenv("PYTHONPATH", os.path.dirname(__file__))
+    monkeypatch.setenv("PYTHONPATH", os.path.dirname(__file__), prepend=os.pathsep)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     files, handlers = open_files(), [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
     yield tmp_path
@@ -45,7 +45,7 @@ def until(supervisor: Supervisor, enough: Callable[[list[Event]], bool]) -> list
     seen: list[Event] = []
     until = time.monotonic() + PATIENCE
     for event in supervisor.events():
-        if isinstance(event, Told | Died | Signalled):
+        if isinstance(event, Told | Died | Hung | Signalled):
             seen.append(event)
             if enough(seen):
                 return seen
@@ -133,8 +133,9 @@ def test_a_child_has_what_it_was_given_and_nothing_else(supervisor: Supervisor) 
     listed = words(until(supervisor, deaths(1)), child)[0].splitlines()
     others = [line.split(" ", 1)[1] for line in listed if int(line.split(" ", 1)[0]) > 2]
     kinds = [target.partition(":")[0] if "memfd" not in target else target for target in others]
-    # the arena's map holds a descriptor of its own
-    assert sorted(kinds) == sorted(["/memfd:tgbulk-given (deleted)"] * 2 + ["socket"] * 2), (listed, neighbour)
+    # A map holds a descriptor of its own. Signs of life and stacks are every child's.
+    given = ["/memfd:tgbulk-given (deleted)"] * 2 + ["socket"] * 2
+    assert sorted(kinds) == sorted([*given, "/memfd:tgbulk-pulse (deleted)", "pipe"]), (listed, neighbour)
     assert listed[0].split() == ["0", "/dev/null"]
     arena.close()
     ours.close()
@@ -238,3 +239,47 @@ def test_leaving_ends_children_that_listen_to_nobody() -> None:
         supervisor.start("deaf", "child_target:sleep")
         pids = [int(word) for word in words(until(supervisor, told(2)))]
     assert all(map(ended, pids))
+
+
+@pytest.mark.parametrize("behaviour", ["stand_still", "stand_stopped"])
+def test_a_child_without_a_sign_of_life_tells_where_it_stands_and_is_killed(
+    supervisor: Supervisor, behaviour: str
+) -> None:
+    living = supervisor.start("living", "child_target:live", patience=1.0)
+    child = supervisor.start("standing", f"child_target:{behaviour}", patience=0.5)
+    seen = until(supervisor, deaths(1))
+    stacks = [event.stack for event in seen if isinstance(event, Hung)]
+    assert len(stacks) == 1
+    assert f"in {behaviour}" in stacks[0]
+    assert (child.hung, child.status, living.status) == (True, -signal.SIGKILL, None)
+    assert isinstance(seen[-1], Died)
+
+
+def test_a_supervisor_that_stood_still_itself_blames_nobody(supervisor: Supervisor) -> None:
+    child = supervisor.start("living", "child_target:live", patience=2.5)
+    until(supervisor, told(1))
+    os.kill(child.pid, signal.SIGSTOP)
+    time.sleep(3)
+    os.kill(child.pid, signal.SIGCONT)
+    assert not [event for _, event in zip(range(10), supervisor.events(), strict=False) if isinstance(event, Hung)]
+    assert child.status is None
+
+
+def test_a_fork_server_that_stands_still_is_killed() -> None:
+    with Supervisor(["child_target"], patience=0.5) as supervisor:
+        supervisor.start("one", "child_target:live")
+        pid = int(words(until(supervisor, told(1)))[0])
+        server = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        os.kill(server, signal.SIGSTOP)
+        with pytest.raises(TgbulkError, match="fork server ended before its time"):
+            until(supervisor, deaths(1))
+    assert ended(pid)
+
+
+def test_a_signal_that_nobody_heard_any_more_is_kept() -> None:
+    with Supervisor(["child_target"]) as supervisor:
+        child = supervisor.start("one", "child_target:wait")
+        until(supervisor, told(1))
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert list(supervisor.signals) == [signal.SIGTERM]
+    assert ended(child.pid)
