@@ -40,9 +40,10 @@ class Bucket:
     """Admission of one (account, method). Times are the loop's, in seconds."""
 
     def __init__(self, most: int, rate: float | None = None, clock: Callable[[], float] | None = None) -> None:
-        """most: requests in flight at any time; rate: requests a second, where it is known before."""
+        """most: requests in flight at any time; rate: requests a second at any time, None to find out what is allowed."""
         self.most = most
         self.rate = rate
+        self._top_rate = rate
         self.window = float(min(START, most))
         self.flying = 0
         self.floods = 0
@@ -73,7 +74,8 @@ class Bucket:
             if self._started is None:
                 self._started = now
             if self.rate is not None:
-                self._next = max(self._next, now - CATCH_UP / self.rate) + 1 / self.rate
+                late = CATCH_UP / self.rate if self._top_rate is None else 0.0
+                self._next = max(self._next, now - late) + 1 / self.rate
             self.flying += 1
 
     def cancel(self) -> None:
@@ -88,7 +90,7 @@ class Bucket:
             growth = GROWTH if self.rate is None else GROWTH / self.window
             self.window = min(self.most, self.window + growth)
         if self.rate is not None:
-            self.rate *= 1 + self._probe * (1 + (self._since_flood / PROBE_SPAN) ** 2)
+            self._set_rate(self.rate * (1 + self._probe * (1 + (self._since_flood / PROBE_SPAN) ** 2)))
         self.cancel()
 
     def flooded(self, seconds: float) -> None:
@@ -105,7 +107,7 @@ class Bucket:
         self.window = max(1.0, self.window / 2)
         if self._history and self._since_flood >= ENOUGH:
             then, served = self._history[0]
-            self.rate = (self._served - served) / (now - then)
+            self._set_rate((self._served - served) / (now - then))
             self._probe = max(PROBE_LEAST, self._probe / PROBE_CUT)
         elif self.rate is not None:
             self.rate /= 2
@@ -113,3 +115,6 @@ class Bucket:
             self.rate = max(1.0, self._served) / (now - self._started) / 2
         self._since_flood = 0
         self._history.append((now, self._served))
+
+    def _set_rate(self, rate: float) -> None:
+        self.rate = rate if self._top_rate is None else min(rate, self._top_rate)

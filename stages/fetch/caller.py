@@ -46,7 +46,7 @@ class Caller:
         self._buckets: dict[str, Bucket] = {}
 
     def limit(self, method: str, most: int, rate: float | None = None) -> None:
-        """Bound a method: requests in flight, and requests a second where it is known before."""
+        """Bound a method: requests in flight, and perhaps requests a second."""
         self._buckets[method] = Bucket(most, rate)
 
     def bucket(self, method: str) -> Bucket:

@@ -28,7 +28,7 @@ class FetchConfig:
     chats: list[ChatName]
     #: getHistory requests of one account on the way at a time, at most
     in_flight: int
-    #: getHistory requests a second at the start, None to find out
+    #: getHistory requests of one account a second, at most; None to find out what Telegram allows
     rate: float | None = None
     #: no, yes, or try: go on without where Telegram delays it
     takeout: str = "no"

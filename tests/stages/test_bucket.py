@@ -1,0 +1,287 @@
+"""Admission in virtual time, against a server that counts as Telegram does."""
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import selectors
+from collections.abc import Coroutine
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from stages.fetch import bucket as bucket_module
+from stages.fetch.bucket import Bucket
+
+LATENCY = 0.1
+REQUESTS = 2000
+
+
+class _Jump(selectors.DefaultSelector):
+    """Sleeps no real time: the loop's clock jumps over what it would have waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        ready = super().select(0)
+        if not ready:
+            assert timeout is not None, "everybody waits for somebody else"
+            self.now += max(0.0, timeout)
+        return ready
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop in which time passes only where nothing else can happen."""
+
+    def __init__(self) -> None:
+        self._jump = _Jump()
+        super().__init__(self._jump)
+
+    def time(self) -> float:
+        return self._jump.now
+
+
+def virtually(main: Coroutine[Any, Any, Any]) -> Any:
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(main)
+
+
+class FloodWait(Exception):
+    def __init__(self, seconds: int) -> None:
+        self.seconds = seconds
+
+
+class Server:
+    """A token bucket of `rate` a second and `burst` at once; no rate: everything is served."""
+
+    def __init__(self, rate: float | None, burst: float = 25, jitter: float = 0.0, seed: int = 1) -> None:
+        self.rate, self.burst = rate, burst
+        self.calls = self.served = self.floods = self.early = 0
+        self.flying = self.most_flying = 0
+        self.first: float | None = None
+        self.last = 0.0
+        self._tokens, self._filled, self._closed_until = burst, 0.0, 0.0
+        self._jitter = jitter
+        self._random = random.Random(seed)
+
+    @property
+    def seconds(self) -> float:
+        """From the first request served to the last one."""
+        assert self.first is not None
+        return self.last - self.first
+
+    async def call(self) -> None:
+        loop = asyncio.get_running_loop()
+        way = LATENCY / 2 + self._random.uniform(0, self._jitter)
+        self.flying += 1
+        self.most_flying = max(self.most_flying, self.flying)
+        await asyncio.sleep(way)
+        wait = self._take(loop.time())
+        await asyncio.sleep(way)
+        self.flying -= 1
+        if wait:
+            raise FloodWait(wait)
+
+    def _take(self, now: float) -> int:
+        self.calls += 1
+        if self.rate is None:
+            return self._serve(now)
+        self._tokens = min(self.burst, self._tokens + (now - self._filled) * self.rate)
+        self._filled = now
+        if now < self._closed_until:
+            self.early += 1
+            return math.ceil(self._closed_until - now)
+        if self._tokens >= 1:
+            self._tokens -= 1
+            return self._serve(now)
+        seconds = math.ceil((1 - self._tokens) / self.rate)
+        self._closed_until = now + seconds
+        self.floods += 1
+        return seconds
+
+    def _serve(self, now: float) -> int:
+        self.served += 1
+        self.first = now if self.first is None else self.first
+        self.last = now
+        return 0
+
+
+class Client:
+    """So many lanes, each with one request after the other, as stages/fetch/lane.py has them."""
+
+    def __init__(self, server: Server, bucket: Bucket) -> None:
+        self._server, self._bucket = server, bucket
+        #: when each request was sent, and until when the client knew at that time that it had to wait
+        self.sent: list[tuple[float, float]] = []
+        self._known_wait = 0.0
+        self.left = 0
+
+    @property
+    def early(self) -> int:
+        """Requests sent before a wait was over of which the client knew."""
+        return sum(now < known for now, known in self.sent)
+
+    @property
+    def waits(self) -> list[float]:
+        """The ends of the waits, as the client knew them when it asked again."""
+        return sorted({known for _, known in self.sent if known})
+
+    async def run(self, requests: int, lanes: int = 19) -> None:
+        self.left = requests
+        await asyncio.gather(*[self._lane() for _ in range(lanes)])
+
+    async def _lane(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self.left > 0:
+            self.left -= 1
+            while True:
+                await self._bucket.enter()
+                self.sent.append((loop.time(), self._known_wait))
+                try:
+                    await self._server.call()
+                except FloodWait as wait:
+                    self._known_wait = max(self._known_wait, loop.time() + wait.seconds)
+                    self._bucket.flooded(wait.seconds)
+                else:
+                    self._bucket.succeeded()
+                    break
+
+
+def export(server: Server, requests: int = REQUESTS, most: int = 16, rate: float | None = None) -> tuple[Client, Bucket]:
+    async def main() -> tuple[Client, Bucket]:
+        bucket = Bucket(most, rate)
+        client = Client(server, bucket)
+        await client.run(requests)
+        return client, bucket
+
+    found: tuple[Client, Bucket] = virtually(main())
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _same_luck() -> None:
+    random.seed(1)
+
+
+@pytest.mark.parametrize(("jitter", "luck", "floods"), [(0.0, 1, 9), (0.0, 2, 9), (0.03, 3, 12), (0.05, 4, 16)])
+def test_a_limited_server_is_used_to_its_limit(jitter: float, luck: int, floods: int) -> None:
+    """99 % of what it allows, a flood wait on fewer than one request in 200, and none asked within a wait.
+
+    Slower answers: more requests are on their way when the server says stop.
+    """
+    random.seed(luck)
+    server = Server(10, 25, jitter, luck)
+    client, _ = export(server)
+    assert server.served == REQUESTS
+    assert server.calls - server.served <= floods
+    assert server.floods <= 4
+    assert (REQUESTS - server.burst) / 10 / server.seconds >= 0.99
+    assert client.early == 0
+    assert server.most_flying <= 16
+
+
+@pytest.mark.parametrize(("rate", "burst"), [(10, 1), (1, 5), (3, 25), (25, 40)])
+def test_servers_of_other_kinds(rate: float, burst: float) -> None:
+    """Shorter runs, or less to learn from: still few flood waits and most of what is allowed."""
+    server = Server(rate, burst)
+    client, _ = export(server)
+    assert server.served == REQUESTS
+    assert server.calls - server.served < REQUESTS / 66
+    assert (REQUESTS - burst) / rate / server.seconds >= 0.7
+    assert client.early == 0
+
+
+def test_an_unlimited_server_is_used_by_all_that_may_be_in_flight() -> None:
+    server = Server(None)
+    _, bucket = export(server, 3000, most=16)
+    assert server.most_flying == 16
+    assert bucket.floods == 0
+    assert server.seconds < 1.15 * 3000 / 16 * LATENCY
+    first = Server(None)
+    export(first, 40)
+    assert first.most_flying == bucket_module.START
+
+
+@pytest.mark.parametrize("delay", [0.0, 1000.0])
+def test_gentle(delay: float) -> None:
+    """One request at a time, one a second at most: from the first one on, after idle time, and for ever."""
+
+    async def main() -> tuple[Client, Bucket]:
+        await asyncio.sleep(delay)
+        bucket = Bucket(1, 1.0)
+        client = Client(server, bucket)
+        await client.run(20)
+        await asyncio.sleep(delay)
+        await client.run(3000)
+        return client, bucket
+
+    server = Server(None)
+    client, bucket = virtually(main())
+    times = [now for now, _ in client.sent]
+    assert all(later - earlier > 0.99 for earlier, later in pairwise(times))
+    assert times[-1] - times[0] - delay < 3020 * 1.01
+    assert (server.most_flying, bucket.floods, bucket.rate) == (1, 0, 1.0)
+
+
+def test_nobody_comes_back_in_a_herd() -> None:
+    """After a wait the requests leave one by one, spaced by the rate."""
+    server = Server(10, 25)
+    client, bucket = export(server)
+    for wait in client.waits:
+        after = sorted(now for now, _ in client.sent if now >= wait)[:16]
+        assert after[0] - wait < 2
+        gaps = [later - earlier for earlier, later in pairwise(after)]
+        assert sum(gap < 0.02 for gap in gaps) <= 3
+    assert bucket.floods == len(client.waits) > 0
+
+
+def test_answers_to_what_was_under_way_are_one_flood_wait() -> None:
+    async def main() -> None:
+        bucket = Bucket(8)
+        bucket.window = 8.0
+        for _ in range(8):
+            await bucket.enter()
+        for seconds in (7, 7, 6, 3):
+            bucket.flooded(seconds)
+        assert (bucket.floods, bucket.window, bucket.flying) == (1, 4.0, 4)
+        began = asyncio.get_running_loop().time()
+        for _ in range(4):
+            bucket.succeeded()
+        await bucket.enter()
+        assert 7 <= asyncio.get_running_loop().time() - began <= 7 + bucket_module.SLACK * 8
+
+    virtually(main())
+
+
+def test_whoever_gives_up_blocks_nobody() -> None:
+    async def main() -> None:
+        bucket = Bucket(1)
+        await bucket.enter()
+        impatient = asyncio.create_task(bucket.enter())
+        patient = asyncio.create_task(bucket.enter())
+        await asyncio.sleep(1)
+        impatient.cancel()
+        await asyncio.sleep(1)
+        assert not patient.done()
+        bucket.cancel()
+        await patient
+        assert bucket.flying == 1
+
+    virtually(main())
+
+
+def test_a_limit_that_falls_is_learnt_again() -> None:
+    async def main() -> None:
+        bucket, server = Bucket(16), Server(20, 25)
+        client = Client(server, bucket)
+        await client.run(1000)
+        server.rate = 2
+        before = server.calls
+        await client.run(500)
+        assert server.calls - before - 500 <= 12
+        assert client.early == 0
+
+    virtually(main())
