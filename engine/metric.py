@@ -1,0 +1,190 @@
+"""Metrics of one process: cumulative numbers and histograms, told once a second to the process that collects them.
+
+Telling costs the work nothing: a thread does it, over a channel that is never waited for. As everything is cumulative, a
+snapshot that was dropped is made good by the next one. Numbers and histograms have a name and a label; how they are to be
+understood is for those who name them and those who read them.
+"""
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from engine.channel import Channel, ChannelClosed
+from engine.frame import frame
+from engine.histogram import Histogram
+
+#: Seconds between two snapshots.
+PERIOD = 1.0
+#: Labels of one name; what comes later is counted under OTHER.
+LABELS = 64
+OTHER = "other"
+
+#: (name, label, value)
+Number = tuple[str, str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """Where a process tells its metrics, and under which name."""
+
+    process: str
+    channel: Channel
+
+
+@frame
+@dataclass(slots=True)
+class Snapshot:
+    """All that a process has measured since it began."""
+
+    process: str
+    pid: int
+    #: monotonic seconds, the same for all processes of a machine
+    started: float
+    at: float
+    #: CPU seconds of the whole process, and of telling
+    cpu: float
+    own_cpu: float
+    #: snapshots that nobody took
+    dropped: int
+    #: whether the process leaves in order and this is its last one
+    last: bool
+    #: the innermost span under way and its seconds so far, "" for none
+    doing: str
+    since: float
+    #: [name, label, value]
+    numbers: list[list[Any]]
+    #: [name, label, Histogram.row()]
+    histograms: list[list[Any]]
+
+
+class Span:
+    """Times a block, and leaves out the spans within it; what Meter.span() gives."""
+
+    __slots__ = ("_cpu", "_meter", "_outer", "_within", "_within_cpu", "name", "start")
+
+    def __init__(self, meter: "Meter", name: str) -> None:
+        self._meter = meter
+        self.name = name
+
+    def __enter__(self) -> None:
+        self._within = self._within_cpu = 0.0
+        self._outer = self._meter.open
+        self._cpu = time.thread_time()
+        self.start = time.monotonic()
+        self._meter.open = self
+
+    def __exit__(self, *_: object) -> None:
+        seconds = time.monotonic() - self.start
+        cpu = time.thread_time() - self._cpu
+        self._meter.open = self._outer
+        self._meter.observe(self.name, seconds - self._within, cpu=cpu - self._within_cpu)
+        if self._outer is not None:
+            self._outer.add(seconds, cpu)
+
+    def add(self, seconds: float, cpu: float) -> None:
+        """A span within this one took so much."""
+        self._within += seconds
+        self._within_cpu += cpu
+
+
+class Meter:
+    """Counts for its process, and tells while it is entered. Only one thread may count."""
+
+    def __init__(self, outlet: Outlet | None) -> None:
+        """Without an outlet it counts and tells nobody."""
+        self._outlet = outlet
+        self._numbers: dict[tuple[str, str], float] = {}
+        self._histograms: dict[tuple[str, str], Histogram] = {}
+        self._labels: dict[str, set[str]] = {}
+        self._sources: list[Callable[[], Iterable[Number]]] = []
+        self._dropped = 0
+        self._own_cpu = 0.0
+        self._leaving = threading.Event()
+        self._thread: threading.Thread | None = None
+        #: the innermost span under way
+        self.open: Span | None = None
+        self.started = time.monotonic()
+
+    def __enter__(self) -> "Meter":
+        if self._outlet is not None:
+            self._outlet.channel.set_blocking(False)
+            self._thread = threading.Thread(target=self._tell_on, name="metrics", daemon=True)
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leaving.set()
+        if self._thread is not None:
+            self._thread.join()
+            self.tell(last=True)
+
+    def count(self, name: str, amount: float = 1, label: str = "") -> None:
+        """Add to a number."""
+        key = name, label
+        if key not in self._numbers:
+            key = self._admit(name, label)
+        self._numbers[key] = self._numbers.get(key, 0) + amount
+
+    def observe(self, name: str, value: float, label: str = "", cpu: float = 0.0) -> None:
+        """Add a value, in seconds as a rule, to a histogram."""
+        histogram = self._histograms.get((name, label))
+        if histogram is None:
+            histogram = self._histograms.setdefault(self._admit(name, label), Histogram())
+        histogram.add(value, cpu)
+
+    def span(self, name: str) -> Span:
+        """A context manager that observes how long its block takes, without the spans in it. Not for coroutines."""
+        return Span(self, name)
+
+    def watch(self, source: Callable[[], Iterable[Number]]) -> None:
+        """Numbers that somebody else keeps, asked for at every snapshot, by the thread that tells."""
+        self._sources.append(source)
+
+    def snapshot(self, last: bool = False) -> Snapshot:
+        """What was counted so far."""
+        now = time.monotonic()
+        span = self.open
+        watched = [[*number] for source in self._sources for number in source()]
+        return Snapshot(
+            self._outlet.process if self._outlet else "",
+            os.getpid(),
+            self.started,
+            now,
+            time.process_time(),
+            self._own_cpu,
+            self._dropped,
+            last,
+            span.name if span else "",
+            max(0.0, now - span.start) if span else 0.0,
+            [[*key, value] for key, value in list(self._numbers.items())] + watched,
+            [[*key, value.row()] for key, value in list(self._histograms.items())],
+        )
+
+    def tell(self, last: bool = False) -> bool:
+        """Send a snapshot, or drop it; False when there is nobody left to hear it."""
+        assert self._outlet is not None
+        try:
+            self._outlet.channel.send(self.snapshot(last))
+        except BlockingIOError:
+            self._dropped += 1
+        except (ChannelClosed, OSError):
+            return False
+        return True
+
+    def _tell_on(self) -> None:
+        while self.tell():
+            self._own_cpu = time.thread_time()
+            if self._leaving.wait(PERIOD):
+                return
+
+    def _admit(self, name: str, label: str) -> tuple[str, str]:
+        known = self._labels.setdefault(name, set())
+        if label not in known and len(known) >= LABELS:
+            return name, OTHER
+        known.add(label)
+        return name, label

@@ -1,0 +1,20 @@
+"""What the collector needs to know."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class CollectConfig:
+    """Built once at the command line."""
+
+    #: the run's id, and its folder in the archive
+    run: str
+    folder: Path
+    #: Unix seconds at which the run began
+    started: float
+    #: process id of the command
+    supervisor: int
+    #: loopback port that serves OpenMetrics; 0 any, None none
+    port: int | None = None

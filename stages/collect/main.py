@@ -1,0 +1,133 @@
+"""The collect process: hears the snapshots of all others, samples them, and writes metrics.json when they are gone.
+
+It is told of the end by the end of file of the snapshots' channel, which comes when every process of the run has left or
+was killed; so a run that ends badly has its metrics as well. If it dies itself, nobody else notices but the supervisor.
+"""
+from __future__ import annotations
+
+import os
+import selectors
+import time
+
+import orjson
+
+from engine.channel import Channel, ChannelClosed
+from engine.durable import make_folder, write_whole
+from engine.metric import Snapshot
+from engine.pulse import beat
+from stages.collect.config import CollectConfig
+from stages.collect.pace import Pace
+from stages.collect.report import report
+from stages.collect.sample import Sampler
+from stages.collect.series import Series
+from stages.collect.status import Measured
+from stages.collect.tally import Tally
+from stages.event import Notice
+
+#: Seconds between two samples, and until the first one.
+PERIOD = 1.0
+FIRST = 0.2
+#: Seconds that the others have to leave when the supervisor is gone; the fork server kills all a little later.
+PATIENCE = 2.0
+
+
+def main(control: Channel, config: CollectConfig, snapshots: Channel) -> None:
+    """Collect until everybody has left."""
+    collector = Collector(control, config)
+    collector.serve(snapshots)
+    collector.finish()
+
+
+class Collector:
+    """What is known of one run."""
+
+    def __init__(self, control: Channel, config: CollectConfig) -> None:
+        self._control = control
+        self._config = config
+        self._tally = Tally()
+        self._sampler = Sampler(config.folder.parent)
+        self._series = Series()
+        self._pace = Pace()
+        if config.port is not None:
+            self._publish(config.port)
+
+    def serve(self, snapshots: Channel) -> None:
+        """Take snapshots and samples to the end of file, or PATIENCE after the supervisor's end."""
+        selector = selectors.DefaultSelector()
+        selector.register(snapshots, selectors.EVENT_READ)
+        selector.register(self._control, selectors.EVENT_READ)
+        due = time.monotonic() + FIRST
+        until = float("inf")
+        while time.monotonic() < until:
+            beat()
+            for key, _ in selector.select(max(0.0, min(due, until) - time.monotonic())):
+                if key.fileobj is snapshots:
+                    if not self._hear(snapshots):
+                        return
+                elif not self._supervised():
+                    selector.unregister(self._control)
+                    until = time.monotonic() + PATIENCE
+            if time.monotonic() >= due:
+                due = time.monotonic() + PERIOD
+                self._tick()
+
+    def finish(self) -> None:
+        """Write the document and tell what it says."""
+        self._sampler.take([])
+        document = report(self._config, self._tally, self._sampler, self._series, PERIOD)
+        problem = ""
+        try:
+            make_folder(self._config.folder)
+            data = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+            write_whole(self._config.folder / "metrics.json", data)
+        except OSError as error:
+            problem = f"{error.filename or self._config.folder}: {error.strerror}"
+        self._tell(Measured(document["bottleneck"]["sentence"], problem))
+
+    def _hear(self, snapshots: Channel) -> bool:
+        try:
+            snapshot, _ = snapshots.receive()
+        except ChannelClosed:
+            return False
+        assert isinstance(snapshot, Snapshot)
+        self._tally.take(snapshot)
+        return True
+
+    def _supervised(self) -> bool:
+        try:
+            self._control.receive()
+        except ChannelClosed:
+            return False
+        return True
+
+    def _tick(self) -> None:
+        alive = [(name, one.pid) for name, one in self._tally.processes.items() if not one.last]
+        fixed = [("supervisor", self._config.supervisor), ("forkserver", os.getppid()), ("collect", os.getpid())]
+        known = self._sampler.processes
+        self._sampler.take([(n, pid) for n, pid in [*fixed, *alive] if n not in known or known[n].alive])
+        self._series.add(self._row())
+        self._tell(self._pace.status(self._tally))
+
+    def _row(self) -> dict[str, float]:
+        """One row of the series: cumulative seconds and bytes of now."""
+        row = {"seconds": round(time.time() - self._config.started, 3), "messages": self._tally.number("write", "messages")}
+        for name, use in self._sampler.processes.items():
+            if use.alive:
+                row |= {f"{name}.cpu": use.cpu, f"{name}.rss": use.rss}
+        machine = self._sampler.machine
+        return row | {"machine.cpu": machine.cpu, "machine.memory_available": machine.memory_available}
+
+    def _publish(self, port: int) -> None:
+        from stages.collect.openmetrics import publish  # nobody else needs prometheus-client in memory
+
+        try:
+            found = publish(port, self._config, self._tally, self._sampler)
+            self._tell(Notice(f"metrics are at http://127.0.0.1:{found}/metrics"))
+        except OSError as error:
+            self._tell(Notice(f"metrics cannot be served on port {port}: {error.strerror}"))
+
+    def _tell(self, frame: object) -> None:
+        try:
+            self._control.send(frame)
+        except ChannelClosed:
+            pass  # the supervisor was killed; the document is written all the same

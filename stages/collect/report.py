@@ -1,0 +1,170 @@
+"""metrics.json: a run's metrics as one document; docs/METRICS_GUIDE.md explains every field."""
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import Any
+
+from engine.histogram import Histogram
+from stages.collect.bottleneck import judge
+from stages.collect.config import CollectConfig
+from stages.collect.sample import Sampler
+from stages.collect.series import Series
+from stages.collect.tally import Tally
+
+#: Of the document; a field that changes its meaning makes it larger.
+FORMAT = 1
+#: stage of the document -> (process stage, its histogram, number of its errors)
+STAGES = {
+    "fetch": ("fetch", "request", "request_errors"),
+    "process": ("process", "work", "page_errors"),
+    "write": ("write", "block", ""),
+    "commit": ("write", "commit", ""),
+    "media": ("fetch", "part", "part_errors"),
+    "transcode": ("transcode", "job", "job_errors"),
+}
+CACHE = ("hits", "misses", "negative_hits", "evictions")
+
+
+def report(config: CollectConfig, tally: Tally, sampler: Sampler, series: Series, period: float) -> dict[str, Any]:
+    """The document; `period`: seconds between two samples of the series."""
+    return _rounded({
+        "format": FORMAT,
+        "run": config.run,
+        "complete": True,
+        "started": round(config.started, 3),
+        "seconds": round(time.time() - config.started, 3),
+        "bottleneck": judge(tally).document(),
+        "messages": int(tally.number("write", "messages")),
+        "stages": {name: _stage(tally, name) for name in STAGES},
+        "requests": _requests(tally),
+        "floods": _floods(tally),
+        "caches": _caches(tally),
+        "media": _media(tally),
+        "transcode": _transcode(tally),
+        "resources": {
+            "processes": _processes(tally, sampler),
+            "machine": asdict(sampler.machine),
+            "series": {"step": period * series.step, "columns": series.document()},
+        },
+        "metrics": {
+            "cpu": sum(one.own_cpu for one in tally.processes.values()) + time.process_time(),
+            "dropped": sum(one.dropped for one in tally.processes.values()),
+        },
+    })
+
+
+def statistics(histogram: Histogram) -> dict[str, float | int]:
+    """What is told of a histogram, in its own unit."""
+    count = histogram.count
+    return {
+        "count": count,
+        "total": histogram.sum,
+        "mean": histogram.sum / count if count else 0.0,
+        "min": histogram.low if count else 0.0,
+        "max": histogram.high,
+        "p50": histogram.quantile(0.5),
+        "p90": histogram.quantile(0.9),
+        "p99": histogram.quantile(0.99),
+    }
+
+
+def _stage(tally: Tally, name: str) -> dict[str, Any] | None:
+    """None for a stage that did not take part in the run."""
+    stage, work, errors = STAGES[name]
+    histogram = tally.histogram(stage, work)
+    if not tally.of(stage) or (name == "media" and not histogram.count):
+        return None
+    elapsed = tally.elapsed(stage)
+    return statistics(histogram) | {
+        "errors": int(tally.number(stage, errors)),
+        "throughput": histogram.count / elapsed if elapsed else 0.0,
+        "cpu": histogram.cpu,
+        "seconds": elapsed,
+        "waiting": waiting(tally, name),
+    }
+
+
+def waiting(tally: Tally, name: str) -> dict[str, float]:
+    """Seconds that a stage waited for what comes to it and for what it gives to."""
+    if name == "fetch":
+        limit, window = tally.number("fetch", "limit_seconds"), tally.number("fetch", "window_seconds")
+        return {
+            "upstream": limit + window,
+            "limit": limit,
+            "window": window,
+            "downstream": tally.histogram("fetch", "slot").sum,
+        }
+    if name in ("write", "commit"):
+        spans = [tally.histogram("write", one) for one in (("block", "commit") if name == "write" else ("commit",))]
+        disk = sum(one.sum - one.cpu for one in spans)
+        return {"upstream": tally.seconds("write", "upstream"), "downstream": disk}
+    stage = STAGES[name][0]
+    return {"upstream": tally.seconds(stage, "upstream"), "downstream": tally.seconds(stage, "downstream")}
+
+
+def _requests(tally: Tally) -> dict[str, Any]:
+    errors = tally.numbers("fetch", "request_errors")
+    found = tally.labelled("fetch", "request")
+    return {method: statistics(one) | {"errors": int(errors.get(method, 0))} for method, one in sorted(found.items())}
+
+
+def _floods(tally: Tally) -> dict[str, Any]:
+    counts, lost = tally.numbers("fetch", "floods"), tally.numbers("fetch", "flood_seconds")
+    return {
+        "count": int(sum(counts.values())),
+        "seconds_lost": sum(lost.values()),
+        "by_method": [
+            {"account": label.rpartition("/")[0], "method": label.rpartition("/")[2], "count": int(count),
+             "seconds_lost": lost.get(label, 0.0)}
+            for label, count in sorted(counts.items()) if count
+        ],
+    }
+
+
+def _caches(tally: Tally) -> dict[str, Any]:
+    caches: dict[str, Any] = {}
+    for what in CACHE:
+        for cache, count in tally.numbers("fetch", f"cache_{what}").items():
+            caches.setdefault(cache, dict.fromkeys(CACHE, 0))[what] = int(count)
+    for counts in caches.values():
+        asked = counts["hits"] + counts["negative_hits"] + counts["misses"]
+        counts["hit_rate"] = (counts["hits"] + counts["negative_hits"]) / asked if asked else 0.0
+    return caches
+
+
+def _media(tally: Tally) -> dict[str, float]:
+    """Whatever fetch counts under a name that begins with media_."""
+    names = {name for one in tally.of("fetch") for name, _, _ in one.numbers if name.startswith("media_")}
+    return {name.removeprefix("media_"): tally.number("fetch", name) for name in sorted(names)}
+
+
+def _transcode(tally: Tally) -> dict[str, Any]:
+    return {
+        "encoders": {encoder: one.count for encoder, one in sorted(tally.labelled("transcode", "job").items())},
+        "fallbacks": {reason: int(count) for reason, count in sorted(tally.numbers("transcode", "fallbacks").items())},
+    }
+
+
+def _processes(tally: Tally, sampler: Sampler) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, use in sampler.processes.items():
+        found[name] = asdict(use)
+        snapshot = tally.processes.get(name)
+        if snapshot is not None:
+            found[name] |= {
+                "cpu": max(use.cpu, snapshot.cpu),
+                "seconds": snapshot.at - snapshot.started,
+                # Without its last snapshot it was killed, and what it did since the one before is not counted.
+                "left_in_order": snapshot.last,
+            }
+    return found
+
+
+def _rounded(value: Any) -> Any:
+    """Microseconds are enough for people and programs."""
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, dict):
+        return {key: _rounded(one) for key, one in value.items()}
+    return [_rounded(one) for one in value] if isinstance(value, list) else value
