@@ -147,7 +147,7 @@ def test_payloads_larger_than_their_slots(tmp_path: Path) -> None:
     for page_texts in texts:
         messages = [made.message(mark + place, text) for place, text in enumerate(page_texts)]
         payload = made.page(messages)
-        size = len(transform(payload, 1, 0)[1])
+        size = len(transform(payload, 1, 0, {})[1])
         assert (len(payload) > FRAME_SIZE, size > BLOCK_SIZE) == {
             "\x01" * 4000: (True, True), "x" * 3000: (True, False), "\x01" * 1000: (False, True),
         }[page_texts[0]]
@@ -266,7 +266,7 @@ class History:
         self._made = {n: source.choice([made.message, made.message, made.service, made.empty])(n) for n in self.ids}
         self.users = {n: made.user(n % 7 + 1) for n in self.ids}
         whole = made.page(list(self._made.values()), list(self.users.values()))
-        self.receipt, body = transform(whole, 1, 0)
+        self.receipt, body = transform(whole, 1, 0, {})
         self.peers, self.lines = msgpack.unpackb(body)
 
     def answer(self, mark: int) -> bytes:
