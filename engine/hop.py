@@ -24,6 +24,8 @@ class Page:
     mark: int
     ceiling: int
     parcel: bool = False
+    #: whose it is, where that matters; the stages' own numbers
+    origin: int = 0
 
 
 @frame
@@ -40,6 +42,7 @@ class Block:
     segment: int
     mark: int
     parcel: bool = False
+    origin: int = 0
 
 
 @frame

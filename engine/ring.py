@@ -108,7 +108,16 @@ class Ring:
         self._release(self._expect(number, State.RESERVED))
 
     def submit(
-        self, number: int, payload: bytes, *, stream: int, kind: int, segment: int = 0, mark: int = 0, ceiling: int = 0
+        self,
+        number: int,
+        payload: bytes,
+        *,
+        stream: int,
+        kind: int,
+        segment: int = 0,
+        mark: int = 0,
+        ceiling: int = 0,
+        origin: int = 0,
     ) -> int:
         """Put the payload into its reserved slot and send it to a worker, now or as soon as one has credit. Its seq."""
         slot = self._expect(number, State.RESERVED)
@@ -119,7 +128,7 @@ class Ring:
             slot.parcel = parcel(payload)
         slot.seq = self._next_seq
         self._next_seq += 1
-        slot.page = Page(slot.seq, number, len(payload), stream, kind, segment, mark, ceiling, not fits)
+        slot.page = Page(slot.seq, number, len(payload), stream, kind, segment, mark, ceiling, not fits, origin)
         slot.deaths = 0
         self._enqueue(slot)
         self._pump()

@@ -1,7 +1,9 @@
 """A medium: one file of Telegram's, as process finds it, write remembers it and fetch gets it."""
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from engine.frame import frame
@@ -43,7 +45,7 @@ class Medium:
     category: str
     #: bytes, or UNKNOWN
     size: int
-    #: Unix seconds: of the message
+    #: Unix seconds: of the message, 0 unknown
     date: int
     dc: int
     #: below media/ of the archive
@@ -60,7 +62,10 @@ class Medium:
     message: int = 0
 
     def row(self) -> tuple[Any, ...]:
-        return astuple(self)
+        return _fields(self)
+
+
+_fields: Callable[[Medium], tuple[Any, ...]] = attrgetter(*Medium.__slots__)
 
 
 @dataclass(slots=True)
@@ -69,6 +74,9 @@ class Absent:
 
     message: int
     reason: str
+
+    def row(self) -> tuple[Any, ...]:
+        return self.message, self.reason
 
 
 @dataclass(slots=True)
@@ -116,11 +124,10 @@ class MediaBatch:
 @frame
 @dataclass(slots=True)
 class MediaProgress:
-    """Media of this run so far: files and bytes that came, and files that wait."""
+    """Media that this run completed so far: files, and their bytes."""
 
     files: int
     bytes: int
-    waiting: int
 
 
 @frame

@@ -17,6 +17,8 @@ class Kind(IntEnum):
     CLOSE = 3
     #: the raw TL bytes of a getHistory answer of which only the receipt is wanted
     PROBE = 4
+    #: what became of media, and a question for more (stages/write/media.py); the answer takes the receipt's place
+    MEDIA = 5
 
 
 class Answer(IntEnum):
@@ -58,5 +60,7 @@ class Receipt:
     error: str = ""
     #: cards (stages/telegram/peer.py) of the peers that came along, new or changed since this worker last told of them
     peers: list[list[Any]] | None = None
+    #: media in the block, where they are wanted
+    media: int = 0
     #: write's answer to OPEN: [lo, next] of each range that the archive holds
     covered: list[list[int]] | None = None

@@ -47,11 +47,20 @@ class Pipeline:
         self._on_free()
 
     async def send(
-        self, slot: int, payload: bytes, *, stream: int, kind: Kind, segment: int = 0, mark: int = 0, ceiling: int = 0
+        self,
+        slot: int,
+        payload: bytes,
+        *,
+        stream: int,
+        kind: Kind,
+        segment: int = 0,
+        mark: int = 0,
+        ceiling: int = 0,
+        origin: int = 0,
     ) -> tuple[Receipt, int]:
         """(receipt, write's answer) of the payload. LostPageError."""
         seq = self._ring.submit(
-            slot, payload, stream=stream, kind=kind, segment=segment, mark=mark, ceiling=ceiling
+            slot, payload, stream=stream, kind=kind, segment=segment, mark=mark, ceiling=ceiling, origin=origin
         )
         future: asyncio.Future[tuple[Receipt, int]] = asyncio.get_running_loop().create_future()
         self._receipts[seq] = future

@@ -6,9 +6,12 @@ from typing import Any
 import msgpack
 import orjson
 
+from stages.medium import Absent
 from stages.receipt import Receipt
 from stages.telegram.decoder import page
+from stages.telegram.media import find, pictures
 from stages.telegram.peer import card, digest, is_min, marked_id
+from stages.telegram.sparse import REFERENCES
 from stages.telegram.wire import DecodeError
 
 _NO_CEILING = 1 << 62
@@ -20,12 +23,15 @@ _NO_MESSAGE = "messageEmpty"
 _SERVICE = "messageService"
 
 
-def transform(data: bytes, mark: int, ceiling: int, told: dict[int, bytes]) -> tuple[Receipt, bytes]:
+def transform(
+    data: bytes, mark: int, ceiling: int, told: dict[int, bytes], with_media: bool = False
+) -> tuple[Receipt, bytes]:
     """(receipt, body) of one getHistory answer; messages with an id below mark, or from ceiling on (0: none), are left out.
 
     told: digests of the peers whose cards went into earlier receipts; kept up to date here.
 
-    The body is msgpack: [[[marked id, is min, digest, line], ...] of the peers, lines of the messages ascending by id].
+    The body is msgpack: [[[marked id, is min, digest, line], ...] of the peers, lines of the messages ascending by id], and
+    with media two lists more: rows of Medium, rows of Absent (stages/medium.py).
     A page that cannot be decoded gives a receipt with `error` and an empty body.
     """
     try:
@@ -42,12 +48,23 @@ def transform(data: bytes, mark: int, ceiling: int, told: dict[int, bytes]) -> t
     peers = [_peer(peer) for peer in found]
     receipt.peers = _news(found, peers, told)
     lines = [orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE) for message in messages]
-    return receipt, pack_body(peers, b"".join(lines))
+    media = _media(messages, found) if with_media else ()
+    receipt.media = len(media[0]) if media else 0
+    return receipt, pack_body(peers, b"".join(lines), *media)
 
 
-def pack_body(peers: list[Any], lines: bytes) -> bytes:
-    body: bytes = msgpack.packb([peers, lines])
+def pack_body(peers: list[Any], lines: bytes, *media: list[Any]) -> bytes:
+    body: bytes = msgpack.packb([peers, lines, *media])
     return body
+
+
+def _media(messages: list[dict[str, Any]], peers: list[dict[str, Any]]) -> tuple[list[Any], list[Any]]:
+    media = [one.row() for one in pictures(peers)]
+    absent: list[Any] = []
+    for message in messages:
+        for one in find(message, REFERENCES):
+            (absent if isinstance(one, Absent) else media).append(one.row())
+    return media, absent
 
 
 def _next(receipt: Receipt, mark: int, ceiling: int) -> int:

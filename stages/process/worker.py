@@ -31,7 +31,7 @@ def _handle(
     else:
         payload = frames.read(page.slot, page.length)
     if page.kind in (Kind.HISTORY, Kind.PROBE):
-        made, body = transform(payload, page.mark, page.ceiling, told)
+        made, body = transform(payload, page.mark, page.ceiling, told, with_media=bool(page.origin))
     else:
         made, body = Receipt(), payload
     if page.kind == Kind.PROBE:
@@ -39,7 +39,9 @@ def _handle(
     receipt = pack(made)
     fits = len(receipt) + len(body) <= blocks.slot_size
     blocks.write(page.slot, receipt)
-    block = Block(page.seq, page.slot, page.stream, page.kind, len(receipt), len(body), page.segment, page.mark, not fits)
+    block = Block(
+        page.seq, page.slot, page.stream, page.kind, len(receipt), len(body), page.segment, page.mark, not fits, page.origin
+    )
     if fits:
         blocks.write(page.slot, body, len(receipt))
         out.send(block)

@@ -66,13 +66,13 @@ def find(message: dict[str, Any], references: References) -> Iterator[Medium | A
             yield from _walk(message[name], message, references, ways, False)
 
 
-def pictures(peers: list[dict[str, Any]], date: int) -> Iterator[Medium]:
+def pictures(peers: list[dict[str, Any]]) -> Iterator[Medium]:
     """The large pictures of users and chats."""
     for peer in peers:
         photo = peer.get("photo")
         if photo is not None and "photo_id" in photo:
             number, path = photo["photo_id"], media_path(PROFILE, photo["photo_id"], "", "image/jpeg")
-            yield Medium("peer_photo", number, _LARGE, PROFILE, UNKNOWN, date, photo["dc_id"], path,
+            yield Medium("peer_photo", number, _LARGE, PROFILE, UNKNOWN, 0, photo["dc_id"], path,
                          peer.get("access_hash", 0), peer=marked_id(peer))
 
 
@@ -127,7 +127,8 @@ def _sized(
 ) -> Medium:
     inline = b64decode(size.get("bytes", ""))
     path = media_path(category, item["id"], "", mime_type, size["type"])
-    return Medium(kind, item["id"], size["type"], category, len(inline) or _bytes(size), message["date"], item["dc_id"], path,
+    length = len(inline) or _bytes(size)
+    return Medium(kind, item["id"], size["type"], category, length, message["date"], item["dc_id"], path,
                   item["access_hash"], reference, inline, message=message["id"])
 
 

@@ -27,6 +27,7 @@ class Archive:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.journal = root / "journal"
+        self.media = root / "media.sqlite"
         self.runs = root / "runs"
         self._about = root / "archive.json"
 

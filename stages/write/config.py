@@ -4,9 +4,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from stages.medium import MediaSelection
+
 
 @dataclass(frozen=True, slots=True)
 class WriteConfig:
     """Built once at the command line."""
 
     archive: Path
+    #: what to download, None for no media
+    media: MediaSelection | None = None

@@ -1,0 +1,197 @@
+"""The index of media: every file that messages of the archive speak of, and what became of it. A SQLite database.
+
+Rows are durable before the journal speaks of the messages they come from. So a crash can leave rows whose messages come
+again, never messages without their rows.
+"""
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
+
+import msgpack
+
+from engine.error import StorageError
+from stages.medium import Absent, MediaProgress, MediaSelection, MediaStated, Medium, Outcome
+
+#: Items that fetch gets at a time, and the bytes of those that carry their file.
+ITEMS = 200
+INLINE_BYTES = 256 * 1024
+#: Chats and messages kept of each file, to ask for a fresh reference.
+ORIGINS = 3
+#: Failed files that the summary names.
+EXAMPLES = 50
+
+_SCHEMA = """
+create table if not exists file (
+  number integer primary key,
+  kind text not null, id integer not null, letter text not null,
+  category text not null, size integer not null, date integer not null, dc integer not null, path text not null,
+  state text not null, reason text not null, sha256 blob,
+  account integer not null, access_hash integer not null, reference blob not null, inline blob not null,
+  peer integer not null,
+  unique (kind, id, letter)
+);
+create index if not exists pending on file (number) where state = 'pending';
+create table if not exists origin (
+  file integer not null, chat integer not null, message integer not null, primary key (file, chat)
+) without rowid;
+create table if not exists absent (
+  chat integer not null, message integer not null, reason text not null, primary key (chat, message, reason)
+) without rowid;
+create table if not exists scanned (chat integer primary key, ranges blob not null);
+create table if not exists setting (name text primary key, value text not null) without rowid;
+create temp table wanted (chat integer primary key, first integer not null, last integer not null);
+"""
+_ADD = """
+insert into file (kind, id, letter, category, size, date, dc, path, access_hash, reference, inline, peer, account, state,
+                  reason)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+on conflict (kind, id, letter) do update set
+  account = excluded.account, access_hash = excluded.access_hash,
+  reference = case when excluded.reference = x'' and account = excluded.account then reference else excluded.reference end,
+  category = case when category = 'preview' then excluded.category else category end,
+  reason = case when state = 'skipped' then excluded.reason else reason end,
+  state = case when state = 'skipped' or (state = 'unavailable' and excluded.reference <> x'') then excluded.state
+          else state end
+  where state <> 'done'
+"""
+_ORIGIN = """
+insert into origin select number, ?, ? from file where kind = ? and id = ? and letter = ?
+on conflict (file, chat) do update set message = max(message, excluded.message)
+"""
+_SHOWN = """exists (
+  select 1 from origin join wanted using (chat) where file = number and (message = 0 or message between first and last)
+)"""
+_NEXT = f"""
+select number, account, kind, id, letter, category, size, date, dc, path, access_hash, reference, inline, peer
+from file where state = 'pending' and number > ? and {_SHOWN} order by number limit ?
+"""
+_COUNTS = f"select state, reason, count(*) from file where {_SHOWN} group by state, reason"
+_ABSENT = """
+select reason, count(*) from absent join wanted using (chat) where message between first and last group by reason
+"""
+
+
+class MediaIndex:
+    """Opened by the one process that writes the archive."""
+
+    def __init__(self, path: Path, selection: MediaSelection) -> None:
+        """Open or create, and judge anew what earlier runs left out. StorageError."""
+        self._path = path
+        self._selection = selection
+        #: this run's counts
+        self.files = self.bytes = 0
+        self._examples: list[list[str]] = []
+        try:
+            self._database = sqlite3.connect(path, isolation_level=None)
+            self._database.execute("pragma synchronous = full")
+            self._database.executescript(_SCHEMA)
+            self._database.execute("begin immediate")
+            self._judge_again()
+        except sqlite3.Error as error:
+            raise StorageError(path, error) from error
+
+    def want(self, chat: int, first: int, last: int) -> None:
+        """Hand out what messages from first to last of this chat speak of."""
+        self._execute("insert or replace into wanted values (?, ?, ?)", (chat, first, last))
+
+    def scanned(self, chat: int) -> list[list[int]]:
+        """Id ranges [first, next] of a chat whose media are here."""
+        row = self._execute("select ranges from scanned where chat = ?", (chat,)).fetchone()
+        return msgpack.unpackb(row[0]) if row else []
+
+    def keep_scanned(self, chat: int, ranges: list[list[int]]) -> None:
+        self._execute("insert or replace into scanned values (?, ?)", (chat, msgpack.packb(ranges)))
+
+    def add(self, chat: int, account: int, media: list[list[Any]], absent: list[list[Any]]) -> None:
+        """Take in the media of messages, given as rows of Medium and Absent. `account`: whose access hashes they have."""
+        for row in media:
+            medium = Medium(*row)
+            reason = self._selection.refusal(medium.category, medium.size)
+            state = "skipped" if reason else "pending"
+            self._execute(_ADD, (*row[:-1], account, state, reason))
+            self._execute(_ORIGIN, (chat, medium.message, medium.kind, medium.id, medium.letter))
+        for row in absent:
+            one = Absent(*row)
+            self._execute("insert or ignore into absent values (?, ?, ?)", (chat, one.message, one.reason))
+
+    def settle(self, outcomes: list[list[Any]]) -> None:
+        """Note what became of files."""
+        for row in outcomes:
+            one = Outcome(*row)
+            self._execute(
+                "update file set state = ?, reason = ?, sha256 = ?, reference = x'', inline = x'',"
+                " size = case ? when 'done' then ? else size end where number = ?",
+                (one.state, one.reason, one.sha256 or None, one.state, one.size, one.number),
+            )
+            if one.state == "done":
+                self.files += 1
+                self.bytes += one.size
+            if one.state == "failed" and len(self._examples) < EXAMPLES:
+                path = self._execute("select path from file where number = ?", (one.number,)).fetchone()
+                self._examples.append([path[0], one.reason])
+
+    def next(self, cursor: int) -> tuple[list[list[Any]], int]:
+        """(rows of Item, the number up to which was looked) of files that wait."""
+        rows, size = [], 0
+        for number, account, *fields in self._execute(_NEXT, (cursor, ITEMS)).fetchall():
+            origins = self._execute(
+                "select chat, message from origin join wanted using (chat) where file = ? order by message desc limit ?",
+                (number, ORIGINS),
+            ).fetchall()
+            rows.append([number, account, origins, fields])
+            cursor = number
+            size += len(fields[10])
+            if size > INLINE_BYTES:
+                break
+        return rows, cursor
+
+    def progress(self) -> MediaProgress:
+        return MediaProgress(self.files, self.bytes)
+
+    def stated(self) -> MediaStated:
+        """What became of the media of this run's chats."""
+        counts: dict[str, Counter[str]] = defaultdict(Counter)
+        for state, reason, count in self._execute(_COUNTS):
+            counts[state][reason] += count
+        for reason, count in self._execute(_ABSENT):
+            counts["unavailable"][reason] += count
+        return MediaStated(
+            self.files,
+            self.bytes,
+            counts["done"].total() - self.files,
+            counts["pending"].total(),
+            dict(counts["skipped"]),
+            dict(counts["unavailable"]),
+            dict(counts["failed"]),
+            self._examples,
+        )
+
+    def commit(self) -> None:
+        """Make everything durable."""
+        self._execute("commit")
+        self._execute("begin immediate")
+
+    def close(self) -> None:
+        """Without what was not committed."""
+        self._database.close()
+
+    def _judge_again(self) -> None:
+        """What failed is tried again; what an earlier run did not want may be wanted now, and the other way round."""
+        said = repr((sorted(self._selection.categories), self._selection.max_size))
+        self._execute("update file set state = 'pending', reason = '' where state = 'failed'")
+        before = self._execute("select value from setting where name = 'selection'").fetchone()
+        if before != (said,):
+            self._database.create_function("refusal", 2, self._selection.refusal, deterministic=True)
+            self._execute("update file set reason = refusal(category, size) where state in ('pending', 'skipped')")
+            self._execute("update file set state = iif(reason = '', 'pending', 'skipped')"
+                          " where state in ('pending', 'skipped')")
+            self._execute("insert or replace into setting values ('selection', ?)", (said,))
+
+    def _execute(self, statement: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
+        try:
+            return self._database.execute(statement, values)
+        except sqlite3.Error as error:
+            raise StorageError(self._path, error) from error

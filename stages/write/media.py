@@ -1,0 +1,104 @@
+"""Media as write sees them: rows come with pages or from older lines, fetch asks for them and tells what became of them."""
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import msgpack
+
+from stages.medium import MediaBatch, MediaProgress, MediaSelection, MediaStated
+from stages.telegram.chat import ChatRecord
+from stages.write.index import MediaIndex
+from stages.write.scan import Ranges, Scan, merged, without
+
+#: Above every id.
+_OPEN = 1 << 62
+
+
+class Media:
+    """The index, and which messages of each chat it knows."""
+
+    def __init__(self, path: Path, selection: MediaSelection) -> None:
+        """Open or create the index. StorageError."""
+        self._index = MediaIndex(path, selection)
+        #: chat -> id ranges whose media are in the index
+        self._known: dict[int, Ranges] = {}
+        #: chat -> id ranges whose lines were there before, without their media
+        self._missing: dict[int, Ranges] = {}
+        self._changed: set[int] = set()
+        self._scans: deque[Scan] = deque()
+        #: whether there is anything to commit
+        self.dirty = False
+
+    def begin(self, record: ChatRecord, covered: Ranges) -> None:
+        """A chat was opened, of which the archive holds these ids."""
+        chat = record.marked_id
+        first, last = record.asked or (1, 0)
+        known = self._known[chat] = self._index.scanned(chat)
+        asked = [[max(low, first), min(high, last + 1 if last else _OPEN)] for low, high in covered]
+        self._missing[chat] = without([one for one in asked if one[0] < one[1]], known)
+        self._index.want(chat, first, last or _OPEN)
+
+    def page(self, chat: int, account: int, mark: int, following: int, media: list[Any], absent: list[Any]) -> None:
+        """A page of the chat with every id from mark to below `following`, read by this account."""
+        self._index.add(chat, account, media, absent)
+        self._know(chat, [[mark, following]])
+
+    def end(self, chat: int, folder: Path) -> None:
+        """A chat's files have their last state of this run."""
+        missing = self._missing.pop(chat)
+        if missing:
+            self._scans.append(Scan(folder, chat, missing))
+
+    def ask(self, question: bytes) -> MediaBatch:
+        """Take in outcomes, hand out what waits."""
+        outcomes, cursor, wanted = msgpack.unpackb(question)
+        if outcomes:
+            self._index.settle(outcomes)
+            self.dirty = True
+        if not wanted:
+            return MediaBatch([], cursor, True)
+        rows, cursor = self._index.next(cursor)
+        if not rows and self._scans:
+            self._scan(self._scans[0])
+            rows, cursor = self._index.next(cursor)
+        return MediaBatch(rows, cursor, bool(rows or self._scans))
+
+    def commit(self) -> None:
+        """Make everything durable."""
+        for chat in self._changed:
+            self._index.keep_scanned(chat, self._known[chat])
+        self._changed.clear()
+        self._index.commit()
+        self.dirty = False
+
+    def progress(self) -> MediaProgress:
+        return self._index.progress()
+
+    def close(self) -> MediaStated:
+        """Commit and close; what became of everything."""
+        self.commit()
+        stated = self._index.stated()
+        self.abandon()
+        return stated
+
+    def abandon(self) -> None:
+        """Close without what was not committed."""
+        for scan in self._scans:
+            scan.close()
+        self._scans.clear()
+        self._index.close()
+
+    def _scan(self, scan: Scan) -> None:
+        media, absent, over = scan.step()
+        self._index.add(scan.chat, 0, media, absent)
+        self.dirty = True
+        if over:
+            self._know(scan.chat, scan.wanted)
+            self._scans.popleft().close()
+
+    def _know(self, chat: int, ranges: Ranges) -> None:
+        self._known[chat] = merged([*self._known[chat], *ranges])
+        self._changed.add(chat)
+        self.dirty = True
