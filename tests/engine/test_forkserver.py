@@ -35,7 +35,11 @@ class Command:
             [sys.executable, "-c", SUPERVISOR, kind, *behaviours],
             stdout=subprocess.PIPE, text=True, start_new_session=True,
         )
-        children = [int(self.line()) for _ in behaviours]
+        try:
+            children = [int(self.line()) for _ in behaviours]
+        except BaseException:
+            self.process.kill()
+            raise
         server = int(Path(f"/proc/{children[0]}/stat").read_text().rpartition(")")[2].split()[1])
         self.descendants = [os.pidfd_open(pid) for pid in (server, *children)]
         self.command_line = Path(f"/proc/{server}/cmdline").read_text().split("\0")
