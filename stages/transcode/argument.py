@@ -132,10 +132,10 @@ def remux(tools: Tools, source: Source, stream: int, sound: Sound | None, target
     ]  # fmt: skip
 
 
-def check(tools: Tools, path: Path, width: int, height: int) -> list[str]:
-    """Decode a file on the CPU to grey pictures of that size on standard output."""
+def check(tools: Tools, source: Source, width: int, height: int) -> list[str]:
+    """Decode on the CPU to grey pictures of that size on standard output."""
     filters = f"scale={width}:{height},format=gray"
-    return [*_begin(tools), *Source.file(path).arguments, "-vf", filters, *tools.passthrough, "-f", "rawvideo", "pipe:1"]
+    return [*_begin(tools), *source.arguments, "-vf", filters, *tools.passthrough, "-f", "rawvideo", "pipe:1"]
 
 
 def _begin(tools: Tools, level: str = "error") -> list[str]:
@@ -169,9 +169,11 @@ def _encoder(way: Way, quality: int, threads: int) -> list[str]:
             "-c:v", "libx264", "-preset", "veryfast", "-crf", str(quality), "-profile:v", "high", "-g", str(GOP),
             "-threads:v", str(threads),
         ]  # fmt: skip
-    rate = ["-rc_mode", way.rate] if way.rate else []
+    # A QP would force CQP; the driver's own choice gets a quality for all its modes.
+    value = str(quality + QP_OFFSET)
+    rate = ["-rc_mode", way.rate, "-qp", value] if way.rate else ["-global_quality", value]
     power = ["-low_power", "1"] if way.low_power else []
-    return ["-c:v", "h264_vaapi", *power, *rate, "-qp", str(quality + QP_OFFSET), "-g", str(GOP)]
+    return ["-c:v", "h264_vaapi", *power, *rate, "-g", str(GOP)]
 
 
 def _sound(sound: Sound | None) -> list[str]:

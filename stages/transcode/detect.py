@@ -15,7 +15,7 @@ from pathlib import Path
 from stages.transcode.argument import TRIAL_FRAMES, TRIAL_SIZE, Picture, Source, Way, check, encode
 from stages.transcode.capability import SizeLimit, Status, VaapiCapabilities
 from stages.transcode.config import TranscodeConfig
-from stages.transcode.failure import Failure, classify, size_limit
+from stages.transcode.failure import Failure, classify, last_line, size_limit
 from stages.transcode.node import Node, examine, list_nodes
 from stages.transcode.process import Clock, Ended, Stop, run
 from stages.transcode.tool import Tools
@@ -25,7 +25,10 @@ from stages.transcode.vainfo import read_vainfo
 LADDER = ((False, "CQP"), (True, "CQP"), (False, ""))
 #: The picture in which a trial's output is looked at.
 LOOK = (32, 18)
-#: Darkest sample (of 255) that the brightest of a frame may be; the trial picture has white in it.
+LOOK_BYTES = LOOK[0] * LOOK[1]
+#: How far its samples (of 255) may be on average from those of the picture that went in.
+FARTHEST = 16
+#: A frame without a brighter sample is black.
 BLACK = 64
 #: An encoder takes no picture so small: asking for one makes ffmpeg name the sizes it takes.
 TINY = (16, 16)
@@ -135,25 +138,26 @@ class _Trial:
         return run(argv, self._clock, stop=self._stop, drop=way.drop)
 
     def _judge(self, ended: Ended) -> tuple[str, Failure]:
-        """(what is wrong, its kind); empty when the output is a film of that many frames, none of them black."""
+        """(what is wrong, its kind); empty when the output decodes without a complaint to the pictures that went in."""
         if not ended.good:
             failure, line = classify(ended, hardware=True)
             return f"the trial encode failed: {line}", failure
-        looked = run(
-            check(self._tools, self._output, *LOOK),
-            self._clock,
-            stop=self._stop,
-            keep=LOOK[0] * LOOK[1] * (TRIAL_FRAMES + 1),
-        )
-        if not looked.good:
-            return "the trial's output cannot be decoded", Failure.RUNTIME
-        frames, rest = divmod(len(looked.stdout), LOOK[0] * LOOK[1])
-        if (frames, rest) != (TRIAL_FRAMES, 0):
-            return f"the trial's output has {frames} frames, not {TRIAL_FRAMES}", Failure.RUNTIME
-        size = LOOK[0] * LOOK[1]
-        if any(max(looked.stdout[i : i + size]) < BLACK for i in range(0, len(looked.stdout), size)):
-            return "the trial's output is black", Failure.RUNTIME
+        looked = self._look(Source.file(self._output))
+        if not looked.good or looked.stderr:
+            return f"the trial's output does not decode: {last_line(looked.stderr) or looked.describe()}", Failure.RUNTIME
+        if len(looked.stdout) != LOOK_BYTES * TRIAL_FRAMES:
+            return f"the trial's output has {len(looked.stdout) // LOOK_BYTES} frames, not {TRIAL_FRAMES}", Failure.RUNTIME
+        wanted = self._look(Source.trial(*TRIAL_SIZE)).stdout
+        for at in range(0, len(wanted), LOOK_BYTES):
+            made, meant = looked.stdout[at : at + LOOK_BYTES], wanted[at : at + LOOK_BYTES]
+            if sum(abs(a - b) for a, b in zip(made, meant, strict=True)) > FARTHEST * LOOK_BYTES:
+                what = "black" if max(made) < BLACK else "not the picture that went in"
+                return f"the trial's output is {what}", Failure.RUNTIME
         return "", Failure.UNKNOWN
+
+    def _look(self, source: Source) -> Ended:
+        """Small grey pictures of what a source shows."""
+        return run(check(self._tools, source, *LOOK), self._clock, stop=self._stop, keep=LOOK_BYTES * (TRIAL_FRAMES + 1))
 
     def _measure(self, found: VaapiCapabilities) -> VaapiCapabilities:
         """Ask for the sizes that the encoder takes."""
