@@ -16,7 +16,8 @@ from scripts.retry import retry_names
 from scripts.run import Outcome, Run
 from scripts.selection import with_selection
 from scripts.setting import Setting, with_setting
-from scripts.summary import keep_summary, make_summary
+from scripts.summary import keep_metrics, keep_summary, make_run_id, make_summary
+from stages.collect.config import CollectConfig
 from stages.fetch.access import Access
 from stages.fetch.config import FetchConfig, Selection
 from stages.fetch.error import AuthNeededError
@@ -85,19 +86,23 @@ def export(
 
 def export_chats(config: FetchConfig, root: Path, workers: int | None, as_json: bool, quiet: bool) -> ExitCode:
     """One export from here to its summary. Raises what is wrong before it begins; everything later is in the code."""
-    sessions = [_session(access) for access in config.accesses]
+    sessions = [require_session(access) for access in config.accesses]
     archive = Archive(root)
     with ExitStack() as stack:
         session_locks = [stack.enter_context(session.lock) for session in sessions]
         archive_lock = stack.enter_context(archive.open())
         started = time.time()
+        run_id = make_run_id(started)
+        collect = CollectConfig(run_id, archive.runs / run_id, started, os.getpid())
         progress = Progress(len(config.chats), quiet)
         watcher = JsonLines() if as_json else progress
         count = workers or max(1, (os.cpu_count() or 1) - 1)
-        outcome = Run(config, WriteConfig(root), session_locks, archive_lock, count, watcher).execute()
+        outcome = Run(config, WriteConfig(root), collect, session_locks, archive_lock, count, watcher).execute()
         progress.close()
         summary = make_summary(outcome, started, archive)
-        keep_summary(archive, started, summary)
+        keep_summary(collect.folder, summary)
+        if outcome.unmeasured:
+            keep_metrics(collect, outcome)
         archive_lock.remove()
     if as_json:
         JsonLines.say("summary", summary)
@@ -125,7 +130,8 @@ def _retry(chats: tuple[str, ...], archive: Archive) -> list[ChatName]:
     return [parse_name(name) for name in retry_names(archive)]
 
 
-def _session(access: Access) -> Session:
+def require_session(access: Access) -> Session:
+    """The account's session; AuthNeededError where there is none."""
     session = Session.of(access.home, access.server, access.account)
     if not session.exists():
         raise AuthNeededError(access.account, f"there is no session for {access.server_name}")

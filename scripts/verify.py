@@ -10,6 +10,7 @@ import click
 import orjson
 
 from engine.error import UsageError
+from scripts.setting import Setting, with_setting
 from scripts.table import printable
 from stages.verify.archive import check_archive, held
 from stages.verify.finding import EXIT_CODE, Report, Weight
@@ -19,14 +20,30 @@ from stages.write.archive import Archive
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("archive")
 @click.argument("chats", nargs=-1)
+@click.option("--against-server", "against", is_flag=True, help="Compare with what Telegram has now; needs an account.")
+@click.option("--repair", "repairing", is_flag=True, help="Move damaged chats aside, export them again; needs an account.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line: the archive itself, then each chat.")
-def verify(archive: str, chats: tuple[str, ...], as_json: bool) -> None:
+@with_setting
+def verify(
+    setting: Setting, archive: str, chats: tuple[str, ...], against: bool, repairing: bool, as_json: bool
+) -> None:
     """Check ARCHIVE, or these CHATS of it (marked ids), byte by byte against what its journal committed.
 
-    Works offline and changes nothing. Exit code 0: whole; 3: as it should be, but not every chat is complete; 12: damaged.
+    By itself it works offline and changes nothing. Exit code 0: whole; 3: undamaged, but a chat is not complete or could not
+    be compared; 12: damaged.
     """
-    with held(Archive(Path(archive))):
-        reports = show(check_archive(Archive(Path(archive)), parse_ids(chats)), as_json)
+    place = Archive(Path(archive))
+    only = parse_ids(chats)
+    with held(place):
+        found = check_archive(place, only)
+        if against:
+            reports = list(found)
+            _compare(place, setting, reports)
+            _show(reports, as_json)
+        else:
+            reports = _show(found, as_json)
+    if repairing:
+        reports = _repair(place, setting, reports, as_json)
     code = EXIT_CODE[max(report.worst for report in reports)]
     if code:
         raise click.exceptions.Exit(code)
@@ -35,12 +52,33 @@ def verify(archive: str, chats: tuple[str, ...], as_json: bool) -> None:
 def parse_ids(chats: tuple[str, ...]) -> list[int]:
     """Marked ids, each once; UsageError."""
     for chat in chats:
+        if chat.startswith("--"):
+            raise click.NoSuchOption(chat)
         if not chat.removeprefix("-").isdecimal():
             raise UsageError(f"{chat!r} is no marked id")
     return list(dict.fromkeys(map(int, chats)))
 
 
-def show(reports: Iterable[Report], as_json: bool) -> list[Report]:
+def _compare(archive: Archive, setting: Setting, reports: list[Report]) -> None:
+    # Telethon takes its time to import.
+    from scripts.compare import compare_with_server
+
+    compare_with_server(archive, setting, reports)
+
+
+def _repair(archive: Archive, setting: Setting, reports: list[Report], as_json: bool) -> list[Report]:
+    """The reports after the repair."""
+    from scripts.repair import repair
+
+    repaired = repair(archive, setting, reports)
+    if not repaired:
+        return reports
+    with held(archive):
+        again = _show(check_archive(archive, repaired), as_json)
+    return again + [report for report in reports if report.marked_id and report.marked_id not in repaired]
+
+
+def _show(reports: Iterable[Report], as_json: bool) -> list[Report]:
     """Print each report as it comes; all of them."""
     shown = []
     for report in reports:
@@ -51,7 +89,8 @@ def show(reports: Iterable[Report], as_json: bool) -> list[Report]:
         elif report.marked_id is not None or report.findings:
             _print(report)
     verdicts = Counter(report.verdict for report in shown if report.marked_id is not None)
-    click.echo(f"{sum(verdicts.values())} chats: " + (_counted(verdicts) or "none"), err=True)
+    counted = ", ".join(f"{verdicts[name]} {name}" for name in ("whole", "unfinished", "damaged") if verdicts[name])
+    click.echo(f"{sum(verdicts.values())} chats: {counted or 'none'}", err=True)
     return shown
 
 
@@ -66,7 +105,3 @@ def _print(report: Report) -> None:
         click.echo(f"{'':<10}  {weight}{printable(one.file)}: {printable(one.text)}")
     if report.more:
         click.echo(f"{'':<10}  and {report.more:,} more")
-
-
-def _counted(verdicts: Counter[str]) -> str:
-    return ", ".join(f"{verdicts[name]} {name}" for name in ("whole", "unfinished", "damaged") if verdicts[name])

@@ -36,6 +36,11 @@ def newest(peer: Any, rank: int = 0) -> RawHistory:
     return _request(peer, add_offset=rank, limit=1)
 
 
+def at_or_below(peer: Any, message_id: int) -> RawHistory:
+    """The LIMIT newest messages with an id of at most message_id."""
+    return _request(peer, offset_id=message_id + 1, limit=LIMIT)
+
+
 def before_date(peer: Any, date: int) -> RawHistory:
     """The newest message older than a Unix time, alone."""
     return _request(peer, offset_date=date, limit=1)

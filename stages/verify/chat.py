@@ -22,7 +22,8 @@ _FILES = {"chat.json", "messages.jsonl", "peers.jsonl", "segments"}
 
 def check_chat(archive: Archive, progress: Progress) -> Report:
     """Everything about one chat that can be known without the server. OSError for what cannot be read."""
-    report = Report(archive.root, progress.marked_id, state=progress.state)
+    covered = [[lo, following] for lo, following, *_ in progress.ranges]
+    report = Report(archive.root, progress.marked_id, state=progress.state, covered=covered)
     folder = archive.chat(progress.marked_id)
     committed = bool(progress.ranges or progress.peer_bytes)
     if not folder.is_dir():
@@ -71,7 +72,6 @@ def _check_messages(folder: Path, progress: Progress, known: set[int], report: R
 def _compare(about: dict[str, Any], progress: Progress, report: Report) -> None:
     """chat.json is written after the journal, so it can be older and never newer; at the end of a chat they agree."""
     where = report.where(report.root / "chats" / str(progress.marked_id) / "chat.json")
-    covered = [[lo, following] for lo, following, *_ in progress.ranges]
     journal = {
         "id": progress.marked_id,
         "account": progress.account,
@@ -79,7 +79,7 @@ def _compare(about: dict[str, Any], progress: Progress, report: Report) -> None:
         "messages": progress.messages,
         "services": progress.services,
         "empty_ids": progress.empty,
-        "covered": covered,
+        "covered": report.covered,
     }
     if about["state"] == "open":
         if about["messages"] > progress.messages:
@@ -93,8 +93,8 @@ def _compare(about: dict[str, Any], progress: Progress, report: Report) -> None:
         return
     complete = progress.state == "complete"
     report.statement = make_statement(
-        about.get("total"), progress.messages, progress.services, progress.empty_count, covered,
-        about.get("asked") or EVERYTHING, complete,
+        about.get("total"), progress.messages, progress.services, progress.empty_count,
+        report.covered, about.get("asked") or EVERYTHING, complete,
     )
     if not complete:
         report.add(Weight.UNFINISHED, where, f"it failed: {about.get('reason', 'no reason is known')}")

@@ -48,6 +48,10 @@ class Report:
     title: str = ""
     #: as the journal has it: open, complete or failed
     state: str = ""
+    #: [first, next] of each range on disk, ascending
+    covered: list[list[int]] = field(default_factory=list)
+    #: the server has messages that should be there
+    holes: bool = False
     #: lines that are messages
     messages: int = 0
     worst: Weight = Weight.NOTE

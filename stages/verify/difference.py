@@ -1,0 +1,80 @@
+"""Two files of messages of one chat, the archive's and a fresh one, line by line."""
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from stages.verify.finding import Report, Weight
+
+#: Fields that change without anybody changing the message.
+RESTLESS = ("views", "forwards", "replies", "reactions", "media_unread", "mentioned")
+_SHOWN = 5
+
+
+@dataclass(slots=True)
+class Difference:
+    """Ids of messages, ascending."""
+
+    #: the server has them, the archive has not
+    missing: list[int] = field(default_factory=list)
+    #: the archive has them, the server has not: deleted since
+    gone: list[int] = field(default_factory=list)
+    #: edited since
+    changed: list[int] = field(default_factory=list)
+
+    def tell(self, report: Report, file: str) -> None:
+        """What it means for the archive."""
+        if self.missing:
+            report.add(Weight.UNFINISHED, file, f"{_named(self.missing)}: the server has them, the archive has not")
+        if self.gone:
+            report.add(Weight.NOTE, file, f"{_named(self.gone)}: deleted at the server since")
+        if self.changed:
+            report.add(Weight.NOTE, file, f"{_named(self.changed)}: changed at the server since")
+
+
+def compare(archived: Iterable[dict[str, Any]], fresh: Iterable[dict[str, Any]], covered: list[list[int]]) -> Difference:
+    """Both ascending by id; only ids in the ranges [first, next] count."""
+    found = Difference()
+    ours, theirs = iter(archived), _within(fresh, covered)
+    mine, true = next(ours, None), next(theirs, None)
+    while mine or true:
+        if true is None or (mine is not None and mine["id"] < true["id"]):
+            assert mine is not None
+            found.gone.append(mine["id"])
+            mine = next(ours, None)
+        elif mine is None or true["id"] < mine["id"]:
+            found.missing.append(true["id"])
+            true = next(theirs, None)
+        else:
+            if _lasting(mine) != _lasting(true):
+                found.changed.append(mine["id"])
+            mine, true = next(ours, None), next(theirs, None)
+    return found
+
+
+def read_messages(path: Path, first: int = 0) -> Iterator[dict[str, Any]]:
+    """The messages of a sound file, from this id on."""
+    with open(path, "rb") as file:
+        for line in file:
+            message = orjson.loads(line)
+            if message["id"] >= first:
+                yield message
+
+
+def _within(messages: Iterable[dict[str, Any]], covered: list[list[int]]) -> Iterator[dict[str, Any]]:
+    for message in messages:
+        if any(first <= message["id"] < following for first, following in covered):
+            yield message
+
+
+def _lasting(message: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in message.items() if name not in RESTLESS}
+
+
+def _named(ids: list[int]) -> str:
+    shown = ", ".join(map(str, ids[:_SHOWN])) + (" ..." if len(ids) > _SHOWN else "")
+    return f"{len(ids):,} messages (ids {shown})" if len(ids) > 1 else f"message {shown}"
