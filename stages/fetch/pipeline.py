@@ -3,12 +3,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from typing import Any
 
 from engine.arena import Arena
 from engine.channel import Channel, ChannelClosed
 from engine.frame import unpack
 from engine.ring import Ring
-from stages.receipt import Kind, Receipt
+from stages.receipt import Kind
 
 
 class LostPageError(Exception):
@@ -22,7 +23,7 @@ class Pipeline:
         """written: the channel from the write process; its end of file sets `gone`, for nothing can go on then."""
         self._ring = Ring(frames, blocks, self._on_receipt, self._on_free, self._on_lost)
         self._written = written
-        self._receipts: dict[int, asyncio.Future[tuple[Receipt, int]]] = {}
+        self._receipts: dict[int, asyncio.Future[tuple[Any, int]]] = {}
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -57,12 +58,12 @@ class Pipeline:
         mark: int = 0,
         ceiling: int = 0,
         origin: int = 0,
-    ) -> tuple[Receipt, int]:
-        """(receipt, write's answer) of the payload. LostPageError."""
+    ) -> tuple[Any, int]:
+        """(Receipt, or MediaBatch for Kind.MEDIA; write's answer) of the payload. LostPageError."""
         seq = self._ring.submit(
             slot, payload, stream=stream, kind=kind, segment=segment, mark=mark, ceiling=ceiling, origin=origin
         )
-        future: asyncio.Future[tuple[Receipt, int]] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[tuple[Any, int]] = asyncio.get_running_loop().create_future()
         self._receipts[seq] = future
         return await future
 

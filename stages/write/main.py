@@ -22,7 +22,7 @@ from stages.write.writer import Writer
 def main(control: Channel, config: WriteConfig, blocks: Arena, fetch: Channel, lock: Lock) -> None:
     """Serve until told to finish and every worker is gone, or until the supervisor is gone. Holds the archive's lock."""
     with report_failure(control), _named(config.archive):
-        writer = Writer(Archive(config.archive), blocks, fetch, control)
+        writer = Writer(Archive(config.archive), blocks, fetch, control, config.media)
         control.send(Ready())
         _serve(control, writer)
         writer.close()

@@ -12,11 +12,13 @@ from engine.frame import pack, unpack
 from engine.hop import Block, Gone, Have, Wrote
 from engine.journal import Journal
 from stages.event import ChatEnded, ChatProgress, ChatStated
+from stages.medium import MediaBatch, MediaSelection
 from stages.receipt import Answer, Kind, Receipt
 from stages.telegram.chat import ACCOUNT_SPACE, ChatRecord
 from stages.write.archive import Archive
 from stages.write.chat import ChatFile, Progress
 from stages.write.coverage import DamagedChatError
+from stages.write.media import Media
 
 #: A commit is due after so many bytes, or so many seconds after the first of them.
 COMMIT_BYTES = 8 * 1024 * 1024
@@ -26,7 +28,9 @@ COMMIT_SECONDS = 1.0
 class Writer:
     """Everything between a block and its commit; who is connected is the caller's business."""
 
-    def __init__(self, archive: Archive, blocks: Arena, fetch: Channel, control: Channel) -> None:
+    def __init__(
+        self, archive: Archive, blocks: Arena, fetch: Channel, control: Channel, media: MediaSelection | None = None
+    ) -> None:
         """Recovers the archive from its journal. StorageError, OSError."""
         self._archive = archive
         self._blocks = blocks
@@ -37,6 +41,7 @@ class Writer:
         self._journal.records.clear()
         self._open: dict[int, ChatFile] = {}
         self._ending: dict[int, ChatRecord] = {}
+        self._media = Media(archive.media, media) if media else None
         self._uncommitted = 0
         #: monotonic time at which a commit is due, None when nothing waits for one
         self.due: float | None = None
@@ -51,6 +56,9 @@ class Writer:
             body = self._blocks.read(block.slot, block.body, block.receipt)
         if block.kind == Kind.OPEN:
             self._tell(self._begin(block, ChatRecord.unpack(body)))
+        elif block.kind == Kind.MEDIA and self._media:
+            self._tell(self._answer(block, Answer.OPENED, self._media.ask(body)))
+            self._expect_commit()
         else:
             # Said before writing: fetch asks for the next page meanwhile.
             self._tell(Have(block.seq, block.slot, block.receipt))
@@ -67,6 +75,9 @@ class Writer:
         """Make everything durable: data first, then the journal record that speaks of it, then chat.json."""
         self.due = None
         self._uncommitted = 0
+        if self._media and self._media.dirty:
+            self._media.commit()
+            self._control.send(self._media.progress())
         dirty = {stream: chat for stream, chat in self._open.items() if chat.dirty}
         rows = [chat.prepare() for chat in dirty.values()]
         if rows:
@@ -83,6 +94,8 @@ class Writer:
         for chat in self._open.values():
             chat.close()
         self._open.clear()
+        if self._media:
+            self._control.send(self._media.close())
         self._journal.close()
 
     def _write(self, block: Block, receipt: Receipt, body: bytes) -> None:
@@ -90,9 +103,16 @@ class Writer:
         if block.kind == Kind.CLOSE:
             self._ending[block.stream] = ChatRecord.unpack(body)
             chat.end(self._ending[block.stream].state)
+            if self._media:
+                self._media.end(chat.progress.marked_id, chat.folder)
         elif block.kind == Kind.HISTORY and not receipt.error:
-            peers, lines = msgpack.unpackb(body)
+            peers, lines, *media = msgpack.unpackb(body)
             self._uncommitted += chat.add(block.segment, block.mark, receipt, peers, lines)
+            if self._media and media:
+                self._media.page(chat.progress.marked_id, block.origin, block.mark, receipt.next, *media)
+        self._expect_commit()
+
+    def _expect_commit(self) -> None:
         if self.due is None:
             self.due = time.monotonic() + COMMIT_SECONDS
 
@@ -109,6 +129,8 @@ class Writer:
             return self._answer(block, Answer.DAMAGED)
         self._open[block.stream] = chat
         chat.describe(record)
+        if self._media:
+            self._media.begin(record, chat.covered)
         return self._answer(block, Answer.OPENED, Receipt(messages=progress.messages, covered=chat.covered))
 
     def _progress(self, record: ChatRecord) -> Progress:
@@ -122,7 +144,7 @@ class Writer:
             self._committed[record.marked_id] = fresh
         return fresh
 
-    def _answer(self, block: Block, answer: Answer, content: Receipt | None = None) -> Have:
+    def _answer(self, block: Block, answer: Answer, content: Receipt | MediaBatch | None = None) -> Have:
         """The slot is ours until Wrote, so the answer can take the place of the worker's receipt."""
         receipt = pack(content or Receipt())
         self._blocks.write(block.slot, receipt)
