@@ -148,6 +148,11 @@ class Ring:
         """True when no slot is taken."""
         return len(self._free) == len(self._slots)
 
+    @property
+    def taken(self) -> int:
+        """Slots that are not free."""
+        return len(self._slots) - len(self._free)
+
     def state(self, number: int) -> State:
         return self._slots[number].state
 

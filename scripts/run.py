@@ -6,22 +6,40 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from engine.arena import Arena
-from engine.channel import ChannelClosed, data_pair
+from engine.channel import ChannelClosed, control_pair, data_pair
 from engine.error import ExitCode
 from engine.hop import Attach
 from engine.lock import Lock
+from engine.metric import Outlet
 from engine.ring import BLOCK_SIZE, FRAME_SIZE, SLOTS
 from engine.supervisor import Child, Died, Signalled, Supervisor, Tick, Told
+from stages.collect.config import CollectConfig
+from stages.collect.status import Measured
 from stages.event import ChatEnded, ChatFailed, ChatStated, Fetched, Finish, Notice, Stopped
 from stages.fetch.config import FetchConfig
 from stages.write.config import WriteConfig
 
 #: What the fork server imports once for everybody.
-PRELOAD = ["stages.fetch.main", "stages.process.worker", "stages.write.main", "stages.telegram.decoder:warm"]
+PRELOAD = [
+    "stages.fetch.main",
+    "stages.process.worker",
+    "stages.write.main",
+    "stages.collect.main",
+    "stages.telegram.decoder:warm",
+]
+#: What each process runs.
+TARGETS = {
+    "fetch": "stages.fetch.main:main",
+    "process": "stages.process.worker:main",
+    "write": "stages.write.main:main",
+    "collect": "stages.collect.main:main",
+}
 #: Seconds for an orderly stop after the first signal.
 STOP_SECONDS = 30.0
 #: Workers that may die in one run before it is given up.
 RESPAWNS = 20
+#: Seconds that collect has to write the metrics when all others have left.
+MEASURE_SECONDS = 5.0
 
 
 class Watcher(Protocol):
@@ -45,6 +63,9 @@ class Outcome:
     interrupted: bool = False
     #: chats that the stop cut short or never let begin
     left: int = 0
+    #: the sentence that names the bottleneck, "" where there are no metrics, and why there are none
+    bottleneck: str = ""
+    unmeasured: str = ""
 
     @property
     def exit_code(self) -> ExitCode:
@@ -68,6 +89,7 @@ class Run:
         self,
         fetch: FetchConfig,
         write: WriteConfig,
+        collect: CollectConfig,
         session_locks: list[Lock],
         archive_lock: Lock,
         workers: int,
@@ -76,6 +98,7 @@ class Run:
         """The locks are held; fetch and write hold them too, for as long as they live."""
         self._fetch_config = fetch
         self._write_config = write
+        self._collect_config = collect
         self._session_locks = session_locks
         self._archive_lock = archive_lock
         self._workers = workers
@@ -85,11 +108,13 @@ class Run:
         self._spawned = 0
         self._finishing = False
         self._deadline: float | None = None
+        self._measured = False
 
     def execute(self) -> Outcome:
         """Run to the end, whichever it is."""
         self._frames = Arena.create("tgbulk-frames", SLOTS, FRAME_SIZE)
         self._blocks = Arena.create("tgbulk-blocks", SLOTS, BLOCK_SIZE)
+        self._snapshots, self._heard = control_pair()
         try:
             with Supervisor(PRELOAD) as supervisor:
                 self._supervisor = supervisor
@@ -98,21 +123,33 @@ class Run:
         finally:
             self._frames.close()
             self._blocks.close()
+            self._snapshots.close()
+        if not self._measured:
+            self._outcome.unmeasured = self._outcome.unmeasured or "collect did not finish"
         self._check_count()
         return self._outcome
 
     def _start(self) -> None:
+        self._collect = self._supervisor.start("collect", TARGETS["collect"], self._collect_config, self._heard)
+        self._heard.close()
         told_by_write, fetch_hears = data_pair()
         self._write = self._supervisor.start(
-            "write", "stages.write.main:main", self._write_config, self._blocks, told_by_write, self._archive_lock
+            "write",
+            TARGETS["write"],
+            self._write_config,
+            self._blocks,
+            told_by_write,
+            self._archive_lock,
+            Outlet("write", self._snapshots),
         )
         self._fetch = self._supervisor.start(
             "fetch",
-            "stages.fetch.main:main",
+            TARGETS["fetch"],
             self._fetch_config,
             self._frames,
             self._blocks,
             fetch_hears,
+            Outlet("fetch", self._snapshots),
             *self._session_locks,
         )
         told_by_write.close()
@@ -123,11 +160,11 @@ class Run:
     def _start_worker(self) -> None:
         number = self._spawned
         self._spawned += 1
+        name = f"process-{number}"
         to_worker, pages = data_pair()
         blocks, from_worker = data_pair()
-        self._supervisor.start(
-            f"process-{number}", "stages.process.worker:main", pages, blocks, self._frames, self._blocks
-        )
+        outlet = Outlet(name, self._snapshots)
+        self._supervisor.start(name, TARGETS["process"], pages, blocks, self._frames, self._blocks, outlet)
         try:
             self._write.control.send(Attach(number), [from_worker.fileno()])
             self._fetch.control.send(Attach(number), [to_worker.fileno()])
@@ -165,11 +202,19 @@ class Run:
                 self._outcome.left = frame.left
             case Stopped() if self._outcome.stopped is None:
                 self._outcome.stopped = frame
+            case Measured():
+                self._measured = not frame.problem
+                self._outcome.bottleneck = frame.bottleneck
+                self._outcome.unmeasured = frame.problem
         self._watcher.told(frame)
 
     def _bury(self, child: Child) -> None:
         """Draw the consequences of a death."""
-        if child.status != 0 and child not in (self._fetch, self._write):
+        if child is self._collect:
+            if not self._measured and not self._outcome.unmeasured:
+                self._outcome.unmeasured = f"collect {_cause(child)}"
+                self._watcher.told(Notice(f"{self._outcome.unmeasured}; this run goes on without metrics"))
+        elif child.status != 0 and child not in (self._fetch, self._write):
             self._replace(child)
         elif child.status != 0 and self._outcome.stopped is None and not self._outcome.interrupted:
             self._outcome.stopped = Stopped(
@@ -177,7 +222,10 @@ class Run:
                 "What was exported is kept; run the same command again to go on.",
                 ExitCode.INTERNAL,
             )
-        living = {one.number for one in self._supervisor.children}
+        living = {one.number for one in self._supervisor.children} - {self._collect.number}
+        if not living and self._collect.status is None:
+            self._snapshots.close()  # the end of file at which collect writes what it has
+            self._deadline = time.monotonic() + MEASURE_SECONDS
         if living == {self._write.number} and not self._finishing:
             self._finishing = True
             self._tell(self._write, Finish())

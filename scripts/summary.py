@@ -1,17 +1,21 @@
-"""runs/<run id>/summary.json: how a run ended."""
+"""runs/<run id>/: how a run ended, and metrics.json where the process that writes it did not."""
 from __future__ import annotations
 
 import secrets
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import click
+import orjson
 
 from engine import document
 from engine.durable import make_folder, write_whole
 from engine.error import StorageError
 from scripts.run import Outcome
+from stages.collect.config import CollectConfig
+from stages.collect.report import FORMAT
 from stages.write.archive import Archive
 
 
@@ -32,15 +36,38 @@ def make_summary(outcome: Outcome, started: float, archive: Archive) -> dict[str
     }
 
 
-def keep_summary(archive: Archive, started: float, summary: dict[str, Any]) -> None:
+def make_run_id(started: float) -> str:
+    """The name of a run that begins at a Unix time."""
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(started)) + "-" + secrets.token_hex(3)
+
+
+def keep_summary(folder: Path, summary: dict[str, Any]) -> None:
+    """Write summary.json into the run's folder."""
+    _keep(folder / "summary.json", document.dump(summary))
+
+
+def keep_metrics(config: CollectConfig, outcome: Outcome) -> None:
+    """Write what is known without the collect process, when it is lost."""
+    found = {
+        "format": FORMAT,
+        "run": config.run,
+        "complete": False,
+        "reason": outcome.unmeasured,
+        "started": round(config.started, 3),
+        "seconds": round(time.time() - config.started, 3),
+        "messages": sum(chat.new for chat in outcome.complete),
+    }
+    _keep(config.folder / "metrics.json", orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+
+
+def _keep(path: Path, data: bytes) -> None:
     """A disk that is full has been reported by then."""
-    run_id = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(started)) + "-" + secrets.token_hex(3)
     try:
-        make_folder(archive.runs / run_id)
-        write_whole(archive.runs / run_id / "summary.json", document.dump(summary))
+        make_folder(path.parent)
+        write_whole(path, data)
     except OSError as error:
-        failure = StorageError(error.filename or archive.runs, error.strerror)
-        click.echo(f"tgbulk: error: the summary could not be kept: {failure}", err=True)
+        failure = StorageError(error.filename or path.parent, error.strerror)
+        click.echo(f"tgbulk: error: {path.name} could not be kept: {failure}", err=True)
 
 
 def _row(event: Any, outcome: Outcome) -> dict[str, Any]:

@@ -6,13 +6,16 @@ answers that were on their way, and latency is it.
 """
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from stages.collect.sample import Sampler
 from stages.collect.tally import Tally
 
 #: A station that was busy for a smaller share of the time held nobody up.
 BUSY = 0.5
+#: The machine counts as full, and is mentioned, above this share of its cores.
+FULL = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +31,17 @@ class Bottleneck:
         return asdict(self)
 
 
-def judge(tally: Tally) -> Bottleneck:
+def judge(tally: Tally, sampler: Sampler) -> Bottleneck:
     """Name it, with the evidence in one sentence."""
-    shares = _shares(tally)
+    machine = sampler.machine
+    cores = _over(machine.cpu, machine.seconds * machine.cores)
+    found = _judge(tally, _shares(tally, sampler))
+    if cores >= FULL:
+        found = replace(found, sentence=f"{found.sentence} All cores of the machine together were busy for {cores:.0%}.")
+    return found
+
+
+def _judge(tally: Tally, shares: dict[str, float]) -> Bottleneck:
     stations = {name: share for name, share in shares.items() if name != "disk"}
     name = max(stations, key=lambda one: stations[one])
     if stations[name] < BUSY:
@@ -40,9 +51,12 @@ def judge(tally: Tally) -> Bottleneck:
     return Bottleneck(name, shares[name], _EVIDENCE[name](tally, shares), shares)
 
 
-def _shares(tally: Tally) -> dict[str, float]:
+def _shares(tally: Tally, sampler: Sampler) -> dict[str, float]:
     block, commit = tally.histogram("write", "block"), tally.histogram("write", "commit")
     written = tally.seconds("write", "block") + tally.seconds("write", "commit")
+    # What was neither CPU nor waiting for a core was waiting for the disk.
+    use = sampler.processes.get("write")
+    blocked = written - block.cpu - commit.cpu - (use.core_wait if use else 0.0)
     elapsed = tally.elapsed("fetch")
     jobs = max(1.0, tally.number("transcode", "jobs_at_once"))
     shares = {
@@ -50,7 +64,7 @@ def _shares(tally: Tally) -> dict[str, float]:
         "fetch": _over(tally.cpu("fetch"), elapsed),
         "process": _over(tally.seconds("process", "work"), tally.lived("process")),
         "write": _over(written, tally.elapsed("write")),
-        "disk": _over(written - block.cpu - commit.cpu, tally.elapsed("write")),
+        "disk": _over(blocked, tally.elapsed("write")),
         "transcode": _over(tally.seconds("transcode", "job"), tally.elapsed("transcode") * jobs),
     }
     return {name: round(share, 4) for name, share in shares.items()}

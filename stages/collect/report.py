@@ -28,13 +28,13 @@ CACHE = ("hits", "misses", "negative_hits", "evictions")
 
 def report(config: CollectConfig, tally: Tally, sampler: Sampler, series: Series, period: float) -> dict[str, Any]:
     """The document; `period`: seconds between two samples of the series."""
-    return _rounded({
+    document: dict[str, Any] = _rounded({
         "format": FORMAT,
         "run": config.run,
         "complete": True,
         "started": round(config.started, 3),
         "seconds": round(time.time() - config.started, 3),
-        "bottleneck": judge(tally).document(),
+        "bottleneck": judge(tally, sampler).document(),
         "messages": int(tally.number("write", "messages")),
         "stages": {name: _stage(tally, name) for name in STAGES},
         "requests": _requests(tally),
@@ -52,6 +52,7 @@ def report(config: CollectConfig, tally: Tally, sampler: Sampler, series: Series
             "dropped": sum(one.dropped for one in tally.processes.values()),
         },
     })
+    return document
 
 
 def statistics(histogram: Histogram) -> dict[str, float | int]:

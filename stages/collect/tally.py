@@ -20,7 +20,7 @@ class Tally:
         return list(dict.fromkeys(map(stage_of, self.processes)))
 
     def of(self, stage: str) -> list[Snapshot]:
-        return [one for name, one in self.processes.items() if stage_of(name) == stage]
+        return [one for name, one in list(self.processes.items()) if stage_of(name) == stage]
 
     def labelled(self, stage: str, name: str) -> dict[str, Histogram]:
         """The histogram of this name, by label, of all processes of the stage together."""

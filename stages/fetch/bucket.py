@@ -47,6 +47,9 @@ class Bucket:
         self.window = float(min(START, most))
         self.flying = 0
         self.floods = 0
+        #: seconds for which the next request waited: for an answer to one in flight; until it was allowed; of these, for the
+        #: end of a flood wait
+        self.crowded = self.limited = self.lost = 0.0
         self._clock = clock or asyncio.get_running_loop().time
         self._turn = asyncio.Lock()
         self._left = asyncio.Event()
@@ -64,13 +67,19 @@ class Bucket:
             while True:
                 if self.flying >= max(1, int(self.window)):
                     self._left.clear()
+                    began = self._clock()
                     await self._left.wait()
+                    self.crowded += self._clock() - began
                     continue
                 now = self._clock()
                 pause = max(self._next, self._closed_until) - now
                 if pause <= 0:
                     break
-                await asyncio.sleep(pause)
+                try:
+                    await asyncio.sleep(pause)
+                finally:
+                    self.limited += self._clock() - now
+                    self.lost += max(0.0, min(self._clock(), self._closed_until) - now)
             if self._started is None:
                 self._started = now
             if self.rate is not None:

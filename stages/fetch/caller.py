@@ -3,12 +3,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from telethon import TelegramClient, errors
 from telethon.tl.tlobject import TLRequest
 
+from engine.metric import Meter, Number
 from stages.fetch.access import Access
 from stages.fetch.bucket import Bucket
 from stages.fetch.client import ENDED, plain
@@ -36,7 +38,13 @@ _TROUBLE = (
 class Caller:
     """Sends requests past Telethon's own call loop, whose gaps spec/telethon-hooks.md 1 lists."""
 
-    def __init__(self, client: TelegramClient, access: Access, on_wait: Callable[[str, int], None]) -> None:
+    def __init__(
+        self,
+        client: TelegramClient,
+        access: Access,
+        on_wait: Callable[[str, int], None],
+        meter: Meter | None = None,
+    ) -> None:
         """on_wait(method, seconds) is told of every flood wait."""
         self._client = client
         self._access = access
@@ -44,6 +52,8 @@ class Caller:
         #: wraps every request while there is one
         self.takeout: Takeout | None = None
         self._buckets: dict[str, Bucket] = {}
+        self._meter = meter or Meter(None)
+        self._meter.watch(self._numbers)
 
     def limit(self, method: str, most: int, rate: float | None = None) -> None:
         """Bound a method: requests in flight, and perhaps requests a second."""
@@ -69,7 +79,7 @@ class Caller:
         attempt = 0
         while True:
             try:
-                result = await self._send(request)
+                result = await self._timed(method, request)
             except (errors.FloodWaitError, errors.FloodPremiumWaitError) as error:
                 bucket.flooded(error.seconds)
                 if error.seconds > PARK_SECONDS:
@@ -89,6 +99,26 @@ class Caller:
                 bucket.succeeded()
                 return result
             await bucket.enter()
+
+    async def _timed(self, method: str, request: TLRequest) -> Any:
+        began = time.monotonic()
+        try:
+            return await self._send(request)
+        except errors.RPCError:
+            self._meter.count("request_errors", label=method)
+            raise
+        finally:
+            self._meter.observe("request", time.monotonic() - began, method)
+
+    def _numbers(self) -> Iterator[Number]:
+        """For the meter's thread: what the buckets count."""
+        for method, bucket in list(self._buckets.items()):
+            label = f"{self._access.account}/{method}"
+            yield "flying", label, bucket.flying
+            yield "limit_seconds", label, bucket.limited
+            yield "window_seconds", label, bucket.crowded
+            yield "flood_seconds", label, bucket.lost
+            yield "floods", label, bucket.floods
 
     async def _send(self, request: TLRequest) -> Any:
         takeout = self.takeout

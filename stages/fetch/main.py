@@ -9,6 +9,8 @@ from engine.channel import Channel, ChannelClosed
 from engine.frame import DATA_LIMIT
 from engine.hop import Attach
 from engine.lock import Lock
+from engine.metric import Meter, Outlet
+from engine.pulse import BEAT_SECONDS, beat
 from stages.event import Fetched, Finish, Ready, report_failure
 from stages.fetch.config import FetchConfig
 from stages.fetch.export import Export
@@ -17,11 +19,17 @@ from stages.fetch.reader import open_reader
 
 
 def main(
-    control: Channel, config: FetchConfig, frames: Arena, blocks: Arena, written: Channel, *session_locks: Lock
+    control: Channel,
+    config: FetchConfig,
+    frames: Arena,
+    blocks: Arena,
+    written: Channel,
+    outlet: Outlet | None,
+    *session_locks: Lock,
 ) -> None:
     """Export the chats, hand every page on, and leave when write has taken the last one. A lock for each account."""
-    with report_failure(control):
-        asyncio.run(_run(control, config, frames, blocks, written, session_locks))
+    with report_failure(control), Meter(outlet) as meter:
+        asyncio.run(_run(control, config, frames, blocks, written, session_locks, meter))
 
 
 async def _run(
@@ -31,12 +39,13 @@ async def _run(
     blocks: Arena,
     written: Channel,
     locks: tuple[Lock, ...],
+    meter: Meter,
 ) -> None:
     gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     stopping = asyncio.Event()
-    pipeline = Pipeline(frames, blocks, written, gone)
+    pipeline = Pipeline(frames, blocks, written, gone, meter)
     _listen(control, pipeline, stopping, gone)
-    task = asyncio.create_task(_export(control, config, pipeline, stopping, locks))
+    task = asyncio.create_task(_export(control, config, pipeline, stopping, locks, meter))
     await asyncio.wait([task, gone], return_when=asyncio.FIRST_COMPLETED)
     if not task.done():
         task.cancel()
@@ -46,7 +55,7 @@ async def _run(
 
 
 def _listen(control: Channel, pipeline: Pipeline, stopping: asyncio.Event, gone: asyncio.Future[None]) -> None:
-    """Act on what the supervisor says; its end of file sets `gone`."""
+    """Act on what the supervisor says; its end of file sets `gone`. Show that the loop goes round."""
     loop = asyncio.get_running_loop()
 
     def hear() -> None:
@@ -62,15 +71,25 @@ def _listen(control: Channel, pipeline: Pipeline, stopping: asyncio.Event, gone:
         elif isinstance(frame, Finish):
             stopping.set()
 
+    def live() -> None:
+        beat()
+        loop.call_later(BEAT_SECONDS, live)
+
     loop.add_reader(control.fileno(), hear)
+    live()
 
 
 async def _export(
-    control: Channel, config: FetchConfig, pipeline: Pipeline, stopping: asyncio.Event, locks: tuple[Lock, ...]
+    control: Channel,
+    config: FetchConfig,
+    pipeline: Pipeline,
+    stopping: asyncio.Event,
+    locks: tuple[Lock, ...],
+    meter: Meter,
 ) -> None:
     async with AsyncExitStack() as stack:
         readers = [
-            await stack.enter_async_context(open_reader(number, access, locks[number], config, control.send))
+            await stack.enter_async_context(open_reader(number, access, locks[number], config, control.send, meter))
             for number, access in enumerate(config.accesses)
         ]
         control.send(Ready())

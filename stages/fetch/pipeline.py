@@ -2,12 +2,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from typing import Any
 
 from engine.arena import Arena
 from engine.channel import Channel, ChannelClosed
 from engine.frame import unpack
+from engine.metric import Meter
 from engine.ring import Ring
 from stages.receipt import Kind
 
@@ -19,7 +21,9 @@ class LostPageError(Exception):
 class Pipeline:
     """The ring, for coroutines."""
 
-    def __init__(self, frames: Arena, blocks: Arena, written: Channel, gone: asyncio.Future[None]) -> None:
+    def __init__(
+        self, frames: Arena, blocks: Arena, written: Channel, gone: asyncio.Future[None], meter: Meter
+    ) -> None:
         """written: the channel from the write process; its end of file sets `gone`, for nothing can go on then."""
         self._ring = Ring(frames, blocks, self._on_receipt, self._on_free, self._on_lost)
         self._written = written
@@ -28,6 +32,8 @@ class Pipeline:
         self._idle = asyncio.Event()
         self._idle.set()
         self._gone = gone
+        self._meter = meter
+        meter.watch(lambda: [("slots", "", self._ring.taken)])
         written.set_blocking(False)
         asyncio.get_running_loop().add_reader(written.fileno(), self._read)
 
@@ -36,11 +42,13 @@ class Pipeline:
 
     async def reserve(self) -> int:
         """A slot; waits until one is free. Give it to send() or cancel()."""
+        began = time.monotonic()
         while (slot := self._ring.reserve()) is None:
             waiter = asyncio.get_running_loop().create_future()
             self._waiting.append(waiter)
             await waiter
         self._idle.clear()
+        self._meter.observe("slot", time.monotonic() - began)
         return slot
 
     def cancel(self, slot: int) -> None:
@@ -60,12 +68,15 @@ class Pipeline:
         origin: int = 0,
     ) -> tuple[Any, int]:
         """(Receipt, or MediaBatch for Kind.MEDIA; write's answer) of the payload. LostPageError."""
+        began = time.monotonic()
         seq = self._ring.submit(
             slot, payload, stream=stream, kind=kind, segment=segment, mark=mark, ceiling=ceiling, origin=origin
         )
         future: asyncio.Future[tuple[Any, int]] = asyncio.get_running_loop().create_future()
         self._receipts[seq] = future
-        return await future
+        answered = await future
+        self._meter.observe("trip", time.monotonic() - began)
+        return answered
 
     async def drain(self) -> None:
         """Wait until write has freed every slot."""

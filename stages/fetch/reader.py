@@ -1,7 +1,7 @@
 """An account at work: its connection, its limits, what it knows."""
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -9,6 +9,7 @@ from telethon import TelegramClient
 
 from engine.error import TgbulkError
 from engine.lock import Lock
+from engine.metric import Meter, Number
 from stages.event import Notice, Waiting
 from stages.fetch.access import Access
 from stages.fetch.account import open_account
@@ -40,11 +41,11 @@ class Reader:
 
 @asynccontextmanager
 async def open_reader(
-    number: int, access: Access, lock: Lock, config: FetchConfig, tell: Callable[[object], None]
+    number: int, access: Access, lock: Lock, config: FetchConfig, tell: Callable[[object], None], meter: Meter
 ) -> AsyncIterator[Reader]:
     """A connected reader, inside a takeout where the run wants one. TgbulkError when it cannot be had."""
     async with open_account(access, lock=lock, connection_retries=RECONNECTS) as client:
-        caller = Caller(client, access, lambda method, seconds: tell(Waiting(access.account, method, seconds)))
+        caller = Caller(client, access, lambda method, seconds: tell(Waiting(access.account, method, seconds)), meter)
         caller.limit(METHOD, config.in_flight, config.rate)
         if config.takeout != "no":
             takeout = Takeout(client, access, tell)
@@ -58,6 +59,7 @@ async def open_reader(
         # Connecting has asked who we are; this only reads it.
         me = (await client.get_me(input_peer=True)).user_id
         cache = _open_cache(client, access, tell)
+        meter.watch(lambda: _cache_numbers(cache))
         try:
             yield Reader(number, access, caller, cache, Resolver(caller, me, cache))
         finally:
@@ -71,3 +73,10 @@ def _open_cache(client: TelegramClient, access: Access, tell: Callable[[object],
     if cache.cold:
         tell(Notice(f"the peer cache of account {access.account} is not used: {cache.cold}; names are resolved again"))
     return cache
+
+
+def _cache_numbers(cache: PeerCache) -> Iterator[Number]:
+    yield "cache_hits", "peers", cache.hits
+    yield "cache_misses", "peers", cache.misses
+    yield "cache_negative_hits", "peers", cache.negative_hits
+    yield "cache_evictions", "peers", cache.evictions

@@ -7,23 +7,40 @@ from engine.arena import Arena, open_parcel, parcel
 from engine.channel import Channel, ChannelClosed
 from engine.frame import pack
 from engine.hop import Block, Page
+from engine.metric import Meter, Outlet
+from engine.pulse import BEAT_SECONDS, beat
 from stages.process.page import transform
 from stages.receipt import Kind, Receipt
 
 
-def main(control: Channel, pages: Channel, out: Channel, frames: Arena, blocks: Arena) -> None:
+def main(
+    control: Channel, pages: Channel, out: Channel, frames: Arena, blocks: Arena, outlet: Outlet | None = None
+) -> None:
     """Work until fetch closes its end, or write is gone."""
     told: dict[int, bytes] = {}
-    while True:
-        try:
-            page, descriptors = pages.receive()
-            _handle(page, descriptors, out, frames, blocks, told)
-        except ChannelClosed:
-            return
+    pages.set_limit(BEAT_SECONDS)
+    with Meter(outlet) as meter:
+        while True:
+            beat()
+            try:
+                with meter.span("upstream"):
+                    page, descriptors = pages.receive()
+                with meter.span("work"):
+                    _handle(page, descriptors, out, frames, blocks, told, meter)
+            except BlockingIOError:
+                continue
+            except ChannelClosed:
+                return
 
 
 def _handle(
-    page: Page, descriptors: list[int], out: Channel, frames: Arena, blocks: Arena, told: dict[int, bytes]
+    page: Page,
+    descriptors: list[int],
+    out: Channel,
+    frames: Arena,
+    blocks: Arena,
+    told: dict[int, bytes],
+    meter: Meter,
 ) -> None:
     if page.parcel:
         payload = open_parcel(descriptors[0], page.length)
@@ -32,6 +49,8 @@ def _handle(
         payload = frames.read(page.slot, page.length)
     if page.kind in (Kind.HISTORY, Kind.PROBE):
         made, body = transform(payload, page.mark, page.ceiling, told, with_media=bool(page.origin))
+        meter.count("page_errors", bool(made.error))
+        meter.count("slow_pages", bool(made.slow))
     else:
         made, body = Receipt(), payload
     if page.kind == Kind.PROBE:
@@ -44,10 +63,12 @@ def _handle(
     )
     if fits:
         blocks.write(page.slot, body, len(receipt))
-        out.send(block)
+        with meter.span("downstream"):
+            out.send(block)
         return
     extra = parcel(body)
     try:
-        out.send(block, [extra])
+        with meter.span("downstream"):
+            out.send(block, [extra])
     finally:
         os.close(extra)

@@ -13,18 +13,22 @@ from engine.error import StorageError
 from engine.frame import DATA_LIMIT
 from engine.hop import Attach
 from engine.lock import Lock
+from engine.metric import Meter, Outlet
+from engine.pulse import BEAT_SECONDS, beat
 from stages.event import Finish, Ready, report_failure
 from stages.write.archive import Archive
 from stages.write.config import WriteConfig
 from stages.write.writer import Writer
 
 
-def main(control: Channel, config: WriteConfig, blocks: Arena, fetch: Channel, lock: Lock) -> None:
+def main(
+    control: Channel, config: WriteConfig, blocks: Arena, fetch: Channel, lock: Lock, outlet: Outlet | None = None
+) -> None:
     """Serve until told to finish and every worker is gone, or until the supervisor is gone. Holds the archive's lock."""
-    with report_failure(control), _named(config.archive):
-        writer = Writer(Archive(config.archive), blocks, fetch, control, config.media)
+    with report_failure(control), _named(config.archive), Meter(outlet) as meter:
+        writer = Writer(Archive(config.archive), blocks, fetch, control, meter, config.media)
         control.send(Ready())
-        _serve(control, writer)
+        _serve(control, writer, meter)
         writer.close()
 
 
@@ -37,16 +41,19 @@ def _named(archive: Path) -> Iterator[None]:
         raise StorageError(error.filename or archive, error.strerror) from error
 
 
-def _serve(control: Channel, writer: Writer) -> None:
+def _serve(control: Channel, writer: Writer, meter: Meter) -> None:
     selector = selectors.DefaultSelector()
     selector.register(control, selectors.EVENT_READ, None)
     finishing = False
     workers = 0
     while not (finishing and workers == 0):
-        timeout = None if writer.due is None else max(0.0, writer.due - time.monotonic())
-        for key, _ in selector.select(timeout):
+        beat()
+        timeout = BEAT_SECONDS if writer.due is None else max(0.0, writer.due - time.monotonic())
+        with meter.span("upstream"):
+            ready = selector.select(timeout)
+        for key, _ in ready:
             if key.data is not None:
-                workers -= _take(selector, key.fileobj, key.data, writer)  # type: ignore[arg-type]
+                workers -= _take(selector, key.fileobj, key.data, writer, meter)  # type: ignore[arg-type]
                 continue
             try:
                 frame, descriptors = control.receive()
@@ -62,7 +69,9 @@ def _serve(control: Channel, writer: Writer) -> None:
             writer.commit()
 
 
-def _take(selector: selectors.BaseSelector, channel: Channel, worker: int, writer: Writer) -> bool:
+def _take(
+    selector: selectors.BaseSelector, channel: Channel, worker: int, writer: Writer, meter: Meter
+) -> bool:
     """One block of a worker; True when it was its last."""
     try:
         block, descriptors = channel.receive()
@@ -71,5 +80,6 @@ def _take(selector: selectors.BaseSelector, channel: Channel, worker: int, write
         channel.close()
         writer.gone(worker)
         return True
-    writer.take(block, descriptors)
+    with meter.span("block"):
+        writer.take(block, descriptors)
     return False

@@ -11,6 +11,7 @@ from engine.channel import Channel, ChannelClosed
 from engine.frame import pack, unpack
 from engine.hop import Block, Gone, Have, Wrote
 from engine.journal import Journal
+from engine.metric import Meter
 from stages.event import ChatEnded, ChatProgress, ChatStated
 from stages.medium import MediaBatch, MediaSelection
 from stages.receipt import Answer, Kind, Receipt
@@ -29,13 +30,20 @@ class Writer:
     """Everything between a block and its commit; who is connected is the caller's business."""
 
     def __init__(
-        self, archive: Archive, blocks: Arena, fetch: Channel, control: Channel, media: MediaSelection | None = None
+        self,
+        archive: Archive,
+        blocks: Arena,
+        fetch: Channel,
+        control: Channel,
+        meter: Meter | None = None,
+        media: MediaSelection | None = None,
     ) -> None:
         """Recovers the archive from its journal. StorageError, OSError."""
         self._archive = archive
         self._blocks = blocks
         self._fetch = fetch
         self._control = control
+        self._meter = meter or Meter(None)
         self._journal = Journal(archive.journal)
         self._committed = {row[0]: Progress(*row) for rows in self._journal.records for row in rows}
         self._journal.records.clear()
@@ -78,16 +86,17 @@ class Writer:
         if self._media and self._media.dirty:
             self._media.commit()
             self._control.send(self._media.progress())
-        dirty = {stream: chat for stream, chat in self._open.items() if chat.dirty}
-        rows = [chat.prepare() for chat in dirty.values()]
-        if rows:
-            self._journal.append(rows)
-        for stream, chat in dirty.items():
-            chat.committed()
-            self._committed[chat.progress.marked_id] = chat.progress
-            self._control.send(ChatProgress(stream, chat.progress.messages))
-        for stream in list(self._ending):
-            self._end(stream, self._ending.pop(stream))
+        with self._meter.span("commit"):
+            dirty = {stream: chat for stream, chat in self._open.items() if chat.dirty}
+            rows = [chat.prepare() for chat in dirty.values()]
+            if rows:
+                self._journal.append(rows)
+            for stream, chat in dirty.items():
+                chat.committed()
+                self._committed[chat.progress.marked_id] = chat.progress
+                self._control.send(ChatProgress(stream, chat.progress.messages))
+            for stream in list(self._ending):
+                self._end(stream, self._ending.pop(stream))
 
     def close(self) -> None:
         self.commit()
@@ -107,9 +116,12 @@ class Writer:
                 self._media.end(chat.progress.marked_id, chat.folder)
         elif block.kind == Kind.HISTORY and not receipt.error:
             peers, lines, *media = msgpack.unpackb(body)
-            self._uncommitted += chat.add(block.segment, block.mark, receipt, peers, lines)
+            size = chat.add(block.segment, block.mark, receipt, peers, lines)
+            self._uncommitted += size
             if self._media and media:
                 self._media.page(chat.progress.marked_id, block.origin, block.mark, receipt.next, *media)
+            self._meter.count("messages", receipt.messages if size else 0)
+            self._meter.count("bytes", size)
         self._expect_commit()
 
     def _expect_commit(self) -> None:

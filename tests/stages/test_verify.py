@@ -16,7 +16,7 @@ from test_writer import CHAT, Disk, History, record, step
 
 from engine.error import LockedError, NewerFormatError, StorageError, UsageError
 from scripts.run import Outcome
-from scripts.summary import keep_summary, make_summary
+from scripts.summary import keep_summary, make_run_id, make_summary
 from stages.fetch.coverage import Coverage
 from stages.verify.archive import check_archive, held
 from stages.verify.finding import SHOWN, Report, Weight
@@ -50,7 +50,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     line.end(record(OTHER, "group"), stream=1)
     line.close()
     archive = Archive(root)
-    keep_summary(archive, time.time(), make_summary(Outcome(), time.time(), archive))
+    keep_summary(archive.runs / make_run_id(time.time()), make_summary(Outcome(), time.time(), archive))
     (root / "lock").unlink()
     return root
 
