@@ -7,16 +7,14 @@ import msgpack
 import orjson
 
 from stages.medium import Absent
+from stages.process.acquaintance import Acquaintance
 from stages.receipt import Receipt
 from stages.telegram.decoder import page
 from stages.telegram.media import find, pictures
-from stages.telegram.peer import card, digest, is_min, marked_id
 from stages.telegram.sparse import REFERENCES
 from stages.telegram.wire import DecodeError
 
 _NO_CEILING = 1 << 62
-#: Peers that a worker remembers having told of.
-_TOLD = 100_000
 #: The constructor of an answer that is the whole list.
 _WHOLE = "messages.messages"
 _NO_MESSAGE = "messageEmpty"
@@ -24,14 +22,12 @@ _SERVICE = "messageService"
 
 
 def transform(
-    data: bytes, mark: int, ceiling: int, told: dict[int, bytes], with_media: bool = False
+    data: bytes, stream: int, mark: int, ceiling: int, met: Acquaintance, with_media: bool = False
 ) -> tuple[Receipt, bytes]:
     """(receipt, body) of one getHistory answer; messages with an id below mark, or from ceiling on (0: none), are left out.
 
-    told: digests of the peers whose cards went into earlier receipts; kept up to date here.
-
-    The body is msgpack: [[[marked id, is min, digest, line], ...] of the peers, lines of the messages ascending by id], and
-    with media two lists more: rows of Medium, rows of Absent (stages/medium.py).
+    The body is msgpack: [[[marked id, is min, digest, line], ...] of the peers that the stream has not had from this worker,
+    lines of the messages ascending by id], and with media two lists more: rows of Medium, rows of Absent (stages/medium.py).
     A page that cannot be decoded gives a receipt with `error` and an empty body.
     """
     try:
@@ -45,8 +41,7 @@ def transform(
     receipt.slow = repr(decoded.error) if decoded.error else ""
     receipt.next = _next(receipt, mark, ceiling)
     found = [*answer.get("users", []), *answer.get("chats", [])]
-    peers = [_peer(peer) for peer in found]
-    receipt.peers = _news(found, peers, told)
+    peers, receipt.peers = met.news(stream, found)
     lines = [orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE) for message in messages]
     media = _media(messages, found) if with_media else ()
     receipt.media = len(media[0]) if media else 0
@@ -94,21 +89,3 @@ def _ascending(found: list[dict[str, Any]], wanted: range) -> tuple[list[dict[st
         repeated=len(found) - len(messages) - len(empty),
     )
     return messages, receipt
-
-
-def _news(found: list[dict[str, Any]], peers: list[Any], told: dict[int, bytes]) -> list[list[Any]]:
-    """Cards of the peers that fetch has not been told of in this form."""
-    if len(told) > _TOLD:
-        told.clear()
-    cards: list[list[Any]] = []
-    for peer, (marked, small, version, _) in zip(found, peers, strict=True):
-        if not small and told.get(marked) != version:
-            told[marked] = version
-            made = card(peer)
-            if made is not None:
-                cards.append(made)
-    return cards
-
-
-def _peer(peer: dict[str, Any]) -> tuple[int, bool, bytes, bytes]:
-    return marked_id(peer), is_min(peer), digest(peer), orjson.dumps(peer, option=orjson.OPT_APPEND_NEWLINE)

@@ -1,6 +1,7 @@
 """The process stage: takes pages, makes blocks, keeps no page."""
 from __future__ import annotations
 
+import gc
 import os
 
 from engine.arena import Arena, open_parcel, parcel
@@ -9,6 +10,7 @@ from engine.frame import pack
 from engine.hop import Block, Page
 from engine.metric import Meter, Outlet
 from engine.pulse import BEAT_SECONDS, beat
+from stages.process.acquaintance import Acquaintance
 from stages.process.page import transform
 from stages.receipt import Kind, Receipt
 
@@ -17,7 +19,9 @@ def main(
     control: Channel, pages: Channel, out: Channel, frames: Arena, blocks: Arena, outlet: Outlet | None = None
 ) -> None:
     """Work until fetch closes its end, or write is gone."""
-    told: dict[int, bytes] = {}
+    # What a page leaves behind refers to nothing else: there is no cycle to look for.
+    gc.disable()
+    met = Acquaintance()
     pages.set_limit(BEAT_SECONDS)
     with Meter(outlet) as meter:
         while True:
@@ -26,7 +30,7 @@ def main(
                 with meter.span("upstream"):
                     page, descriptors = pages.receive()
                 with meter.span("work"):
-                    _handle(page, descriptors, out, frames, blocks, told, meter)
+                    _handle(page, descriptors, out, frames, blocks, met, meter)
             except BlockingIOError:
                 continue
             except ChannelClosed:
@@ -39,7 +43,7 @@ def _handle(
     out: Channel,
     frames: Arena,
     blocks: Arena,
-    told: dict[int, bytes],
+    met: Acquaintance,
     meter: Meter,
 ) -> None:
     if page.parcel:
@@ -48,7 +52,9 @@ def _handle(
     else:
         payload = frames.read(page.slot, page.length)
     if page.kind in (Kind.HISTORY, Kind.PROBE):
-        made, body = transform(payload, page.mark, page.ceiling, told, with_media=bool(page.origin))
+        made, body = transform(
+            payload, page.stream, page.mark, page.ceiling, met, with_media=bool(page.origin)
+        )
         meter.count("page_errors", bool(made.error))
         meter.count("slow_pages", bool(made.slow))
     else:

@@ -21,6 +21,32 @@ PAGE_TYPE = "messages.Messages"
 Function = Callable[[bytes, int], tuple[dict[str, Any], int]]
 
 
+#: Constructors with two flags words and then their id, which come along with page after page.
+PEERS = frozenset({"user", "channel"})
+#: Objects of each that are remembered.
+REMEMBERED = 4_096
+
+
+def remembering(function: Function) -> Function:
+    """The function, giving the very dict of an earlier page where the bytes are those of then: nobody may change it."""
+    known: dict[bytes, tuple[bytes, dict[str, Any]]] = {}
+
+    def remembered(data: bytes, offset: int) -> tuple[dict[str, Any], int]:
+        key = data[offset + 8 : offset + 16]
+        entry = known.get(key)
+        if entry is not None:
+            end = offset + len(entry[0])
+            if data[offset:end] == entry[0]:
+                return entry[1], end
+        value, end = function(data, offset)
+        if len(known) >= REMEMBERED:
+            known.clear()
+        known[key] = (data[offset:end], value)
+        return value, end
+
+    return remembered
+
+
 class _Functions(dict[int, Function]):
     """Constructor id -> its function, compiled when it is first asked for."""
 
@@ -51,7 +77,8 @@ class _Functions(dict[int, Function]):
             if f"u_{codes}" not in self.namespace:
                 self.namespace[f"u_{codes}"] = Struct("<" + codes).unpack_from
         exec(compile(text, f"<{known.name}>", "exec"), self.namespace)
-        self[constructor_id] = self.namespace.pop(compiler.function_name(constructor_id))
+        function: Function = self.namespace.pop(compiler.function_name(constructor_id))
+        self[constructor_id] = remembering(function) if known.name in PEERS else function
 
 
 _functions = _Functions()

@@ -11,6 +11,7 @@ from telethon.tl import types
 
 from perf.simdc.corpus.sample import Sampler
 from perf.simdc.corpus.wire import encode
+from stages.process.acquaintance import Acquaintance
 from stages.process.page import transform
 from stages.receipt import Receipt
 
@@ -27,7 +28,7 @@ def peers(body: bytes) -> list[tuple[int, bool, bytes, dict[str, Any]]]:
 
 def test_messages_come_ascending_and_are_counted() -> None:
     data = made.page([made.message(7), made.service(5), made.message(6), made.empty(9)], [made.user(3)], count=42)
-    receipt, body = transform(data, 5, 0, {})
+    receipt, body = transform(data, 0, 5, 0, Acquaintance())
     assert receipt == Receipt(
         form="messages.channelMessages", total=42, low=5, high=9, next=10, messages=3, services=1, empty=[9],
         peers=[[3, 0, "private", "Ann", [], None]],
@@ -46,7 +47,7 @@ def test_messages_come_ascending_and_are_counted() -> None:
 def test_what_is_not_of_the_range_is_left_out_and_counted(
     mark: int, ceiling: int, kept: list[int], following: int
 ) -> None:
-    receipt, body = transform(made.page([made.message(n) for n in (3, 4, 5, 8)]), mark, ceiling, {})
+    receipt, body = transform(made.page([made.message(n) for n in (3, 4, 5, 8)]), 0, mark, ceiling, Acquaintance())
     assert [one["id"] for one in lines(body)] == kept
     assert (receipt.messages, receipt.repeated, receipt.next) == (len(kept), 4 - len(kept), following)
     assert (receipt.low, receipt.high) == (3, 8)
@@ -54,13 +55,13 @@ def test_what_is_not_of_the_range_is_left_out_and_counted(
 
 def test_what_comes_twice_is_kept_once() -> None:
     twice = [made.message(4), made.message(4, "later"), made.message(5), made.empty(6), made.empty(6)]
-    receipt, body = transform(made.page(twice), 1, 0, {})
+    receipt, body = transform(made.page(twice), 0, 1, 0, Acquaintance())
     assert [one["message"] for one in lines(body)] == ["text 4", "text 5"]
     assert (receipt.messages, receipt.repeated, receipt.empty) == (2, 1, [6])
 
 
 def test_ids_without_a_message_are_named_within_the_range() -> None:
-    receipt, body = transform(made.page([made.empty(n) for n in (2, 3, 5, 9)]), 3, 9, {})
+    receipt, body = transform(made.page([made.empty(n) for n in (2, 3, 5, 9)]), 0, 3, 9, Acquaintance())
     assert lines(body) == []
     assert (receipt.empty, receipt.messages, receipt.repeated) == ([3, 5], 0, 0)
     assert (receipt.low, receipt.high, receipt.next) == (2, 9, 9)
@@ -68,59 +69,60 @@ def test_ids_without_a_message_are_named_within_the_range() -> None:
 
 @pytest.mark.parametrize(("ceiling", "following"), [(0, 7), (50, 50)])
 def test_an_empty_page_ends_its_range(ceiling: int, following: int) -> None:
-    receipt, body = transform(made.page([]), 7, ceiling, {})
+    receipt, body = transform(made.page([]), 0, 7, ceiling, Acquaintance())
     assert (receipt.low, receipt.high, receipt.next, receipt.messages, receipt.total) == (0, 0, following, 0, 1000)
     assert msgpack.unpackb(body) == [[], b""]
 
 
 def test_the_whole_list_has_no_count() -> None:
     data = bytes(types.messages.Messages(messages=[made.message(1)], topics=[], chats=[], users=[]))
-    receipt, _ = transform(data, 1, 0, {})
+    receipt, _ = transform(data, 0, 1, 0, Acquaintance())
     assert (receipt.form, receipt.total) == ("messages.messages", -1)
 
 
 def test_not_modified_has_nothing() -> None:
-    receipt, body = transform(bytes(types.messages.MessagesNotModified(count=5)), 1, 0, {})
+    receipt, body = transform(bytes(types.messages.MessagesNotModified(count=5)), 0, 1, 0, Acquaintance())
     assert (receipt.form, receipt.high, receipt.total) == ("messages.messagesNotModified", 0, 5)
     assert msgpack.unpackb(body) == [[], b""]
 
 
 @pytest.mark.parametrize("cut", [0, 3, 4, 20, -1])
 def test_what_cannot_be_decoded_is_an_error_in_the_receipt(cut: int) -> None:
-    receipt, body = transform(made.page([made.message(1), made.message(2)])[:cut], 1, 0, {})
+    receipt, body = transform(made.page([made.message(1), made.message(2)])[:cut], 0, 1, 0, Acquaintance())
     assert receipt.error
     assert (receipt.messages, receipt.high, msgpack.unpackb(body)) == (0, 0, [[], b""])
 
 
 def test_another_object_is_an_error_too() -> None:
-    assert "not a page" in transform(bytes(made.user(1)), 1, 0, {})[0].error
+    assert "not a page" in transform(bytes(made.user(1)), 0, 1, 0, Acquaintance())[0].error
 
 
 def test_peers_have_marked_ids_and_versions_without_their_status() -> None:
     ann = made.user(3, status=types.UserStatusOnline(made.DAY))
     later = made.user(3, status=types.UserStatusRecently())
-    found = peers(transform(made.page([], [ann, later, made.user(3, "Anna")], [made.channel(9)]), 1, 0, {})[1])
-    assert [peer for peer, *_ in found] == [3, 3, 3, -(10**12 + 9)]
+    page = made.page([], [ann, later, made.user(3, "Anna")], [made.channel(9)])
+    found = peers(transform(page, 0, 1, 0, Acquaintance())[1])
+    assert [peer for peer, *_ in found] == [3, 3, -(10**12 + 9)]
     versions = [version for _, _, version, _ in found]
-    assert versions[0] == versions[1] != versions[2]
+    assert versions[0] != versions[1]  # the second Ann differs in her status alone
     assert found[0][3]["status"]["_"] == "userStatusOnline"
     assert not any(small for _, small, _, _ in found)
 
 
 def test_reduced_peers_are_marked() -> None:
     chats = [made.channel(9, min=True), types.ChatEmpty(4), types.ChatForbidden(5, "x"), made.channel(6)]
-    found = peers(transform(made.page([], [made.user(3, min=True), types.UserEmpty(2)], chats), 1, 0, {})[1])
+    found = peers(transform(made.page([], [made.user(3, min=True), types.UserEmpty(2)], chats), 0, 1, 0, Acquaintance())[1])
     assert [(peer, small) for peer, small, *_ in found] == [
         (3, True), (2, True), (-1000000000009, True), (-4, True), (-5, False), (-1000000000006, False),
     ]
 
 
 def test_a_worker_tells_of_a_peer_once_and_again_when_changed() -> None:
-    told: dict[int, bytes] = {}
+    met = Acquaintance()
     versions = [
         made.user(3, min=True), made.user(3, access_hash=5), made.user(3, access_hash=5), made.user(3, access_hash=6),
     ]
-    cards = [transform(made.page([], [one], [types.ChannelForbidden(9, 1, "x")]), 1, 0, told)[0].peers for one in versions]
+    cards = [transform(made.page([], [one], [types.ChannelForbidden(9, 1, "x")]), 0, 1, 0, met)[0].peers for one in versions]
     assert [[card[:2] for card in some or []] for some in cards] == [[], [[3, 5]], [], [[3, 6]]]
 
 
@@ -136,7 +138,7 @@ def test_random_pages_of_all_kinds_lose_nothing() -> None:
         for peer in (*users, *chats):
             peer.id = 77
         answer = types.messages.MessagesSlice(count=9, messages=messages, topics=[], chats=chats, users=users)
-        receipt, body = transform(encode(answer), 1, 0, {})
+        receipt, body = transform(encode(answer), 0, 1, 0, Acquaintance())
         assert (receipt.error, receipt.slow) == ("", "")
         assert [one["id"] for one in lines(body)] == [1, 2, *range(4, len(messages) + 1)]
         assert len(peers(body)) == 3

@@ -13,6 +13,7 @@ from engine.channel import ChannelClosed, control_pair, data_pair
 from engine.frame import unpack
 from engine.hop import Block, Page
 from stages.process import worker
+from stages.process.acquaintance import Acquaintance
 from stages.process.page import transform
 from stages.receipt import Kind, Receipt
 
@@ -74,7 +75,7 @@ def test_a_page_becomes_a_block_in_the_same_slot(bench: Bench) -> None:
     payload = made.page([made.message(n) for n in (5, 6, 9)], [made.user(3)])
     bench.send(7, payload, segment=2, mark=6, ceiling=9)
     block, receipt, body = bench.receive()
-    assert (receipt, body) == transform(payload, 6, 9, {})
+    assert (receipt, body) == transform(payload, 0, 6, 9, Acquaintance())
     assert receipt.messages == 1
     expected = Block(7, 1, 4, Kind.HISTORY, block.receipt, len(body), 2, 6, False)
     assert block == expected
@@ -93,7 +94,7 @@ def test_what_is_too_large_for_its_slot_goes_as_a_parcel(bench: Bench, text: str
     for seq in range(3):
         bench.send(seq, payload)
         block, receipt, body = bench.receive()
-        assert (receipt, body) == transform(payload, 1, 0, {})
+        assert (receipt, body) == transform(payload, 0, 1, 0, Acquaintance())
         assert block.parcel == (block.receipt + len(body) > 4096)
 
 
@@ -116,7 +117,7 @@ def test_records_pass_as_they_are(bench: Bench, kind: Kind, body: bytes) -> None
 def test_of_a_probe_only_the_receipt_passes(bench: Bench) -> None:
     payload = made.page([made.message(5)])
     bench.send(0, payload, kind=Kind.PROBE)
-    assert bench.receive()[1:] == (transform(payload, 1, 0, {})[0], b"")
+    assert bench.receive()[1:] == (transform(payload, 0, 1, 0, Acquaintance())[0], b"")
 
 
 def test_a_page_that_cannot_be_decoded_does_not_end_it(bench: Bench) -> None:

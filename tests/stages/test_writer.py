@@ -18,6 +18,7 @@ from engine.journal import Journal
 from engine.ring import BLOCK_SIZE, FRAME_SIZE
 from stages.event import ChatEnded, ChatProgress, ChatStated
 from stages.fetch.coverage import OPEN, Coverage, Range
+from stages.process.acquaintance import Acquaintance
 from stages.process.page import transform
 from stages.receipt import Answer, Kind
 from stages.telegram.chat import ChatRecord
@@ -147,7 +148,7 @@ def test_payloads_larger_than_their_slots(tmp_path: Path) -> None:
     for page_texts in texts:
         messages = [made.message(mark + place, text) for place, text in enumerate(page_texts)]
         payload = made.page(messages)
-        size = len(transform(payload, 1, 0, {})[1])
+        size = len(transform(payload, 0, 1, 0, Acquaintance())[1])
         assert (len(payload) > FRAME_SIZE, size > BLOCK_SIZE) == {
             "\x01" * 4000: (True, True), "x" * 3000: (True, False), "\x01" * 1000: (False, True),
         }[page_texts[0]]
@@ -266,7 +267,7 @@ class History:
         self._made = {n: source.choice([made.message, made.message, made.service, made.empty])(n) for n in self.ids}
         self.users = {n: made.user(n % 7 + 1) for n in self.ids}
         whole = made.page(list(self._made.values()), list(self.users.values()))
-        self.receipt, body = transform(whole, 1, 0, {})
+        self.receipt, body = transform(whole, 0, 1, 0, Acquaintance())
         self.peers, self.lines = msgpack.unpackb(body)
 
     def answer(self, mark: int) -> bytes:
