@@ -15,9 +15,11 @@ from pathlib import Path
 from stages.transcode.argument import TRIAL_FRAMES, TRIAL_SIZE, Picture, Source, Way, check, encode
 from stages.transcode.capability import SizeLimit, Status, VaapiCapabilities
 from stages.transcode.config import TranscodeConfig
+from stages.transcode.ending import Ended
 from stages.transcode.failure import Failure, classify, last_line, size_limit
 from stages.transcode.node import Node, examine, list_nodes
-from stages.transcode.process import Clock, Ended, Stop, run
+from stages.transcode.process import Clock, run
+from stages.transcode.stop import Stop
 from stages.transcode.tool import Tools
 from stages.transcode.vainfo import read_vainfo
 

@@ -9,7 +9,7 @@ import re
 import signal
 from enum import StrEnum
 
-from stages.transcode.process import Ended, Ending
+from stages.transcode.ending import Ended, Ending
 
 #: Characters of a reason for people.
 REASON_LENGTH = 300

@@ -13,9 +13,11 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import psutil
+
+from stages.transcode.ending import Ended, Ending
+from stages.transcode.stop import Stop
 
 #: Bytes of standard error that are kept of its beginning and of its end.
 STDERR_HEAD = 32768
@@ -30,21 +32,6 @@ _ARGUMENTS = (ctypes.c_int(_PR_SET_PDEATHSIG), ctypes.c_ulong(signal.SIGKILL))
 _RESET = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
-class Ending(StrEnum):
-    """Why a child ended."""
-
-    EXITED = "exited"
-    #: no progress for the stall clock's time
-    STALLED = "stalled"
-    #: the total clock
-    EXPIRED = "expired"
-    STOPPED = "stopped"
-    #: it did not even die of SIGKILL: the kernel holds it in a driver. Not waited for.
-    STUCK = "stuck"
-    #: it could not be started
-    MISSING = "missing"
-
-
 @dataclass(frozen=True, slots=True)
 class Clock:
     """Seconds; `stall` 0 means none."""
@@ -53,60 +40,6 @@ class Clock:
     stall: float = 0.0
     term_grace: float = 5.0
     kill_grace: float = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """`returncode` is minus the signal where one ended it. `stderr`: its beginning and its end."""
-
-    program: str
-    ending: Ending
-    returncode: int
-    stdout: bytes
-    stderr: str
-    seconds: float
-
-    @property
-    def good(self) -> bool:
-        return self.ending is Ending.EXITED and self.returncode == 0
-
-    def describe(self) -> str:
-        """Why it ended, in words."""
-        match self.ending:
-            case Ending.STALLED:
-                return f"{self.program} made no progress and was stopped after {self.seconds:.0f} s"
-            case Ending.EXPIRED:
-                return f"{self.program} was stopped after {self.seconds:.0f} s"
-            case Ending.STOPPED:
-                return f"{self.program} was stopped on request"
-            case Ending.STUCK:
-                return f"{self.program} hangs in the kernel and cannot be killed"
-            case Ending.MISSING:
-                return f"{self.program} cannot be started: {self.stderr}"
-        if self.returncode < 0:
-            return f"{self.program} was ended by {signal.Signals(-self.returncode).name}"
-        return f"{self.program} ended with status {self.returncode}"
-
-
-class Stop:
-    """A request to stop that every thread's selector can wait for."""
-
-    def __init__(self) -> None:
-        self._reader, self._writer = os.pipe()
-        self.requested = False
-
-    def request(self) -> None:
-        """Ask; for good."""
-        if not self.requested:
-            self.requested = True
-            os.close(self._writer)  # the reading end is readable from now on
-
-    def fileno(self) -> int:
-        return self._reader
-
-    def close(self) -> None:
-        self.request()
-        os.close(self._reader)
 
 
 class _Tail:

@@ -1,0 +1,25 @@
+"""A request to stop, for every thread of a process."""
+from __future__ import annotations
+
+import os
+
+
+class Stop:
+    """A request to stop that every thread's selector can wait for."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe()
+        self.requested = False
+
+    def request(self) -> None:
+        """Ask; for good."""
+        if not self.requested:
+            self.requested = True
+            os.close(self._writer)  # the reading end is readable from now on
+
+    def fileno(self) -> int:
+        return self._reader
+
+    def close(self) -> None:
+        self.request()
+        os.close(self._reader)
