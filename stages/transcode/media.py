@@ -58,7 +58,17 @@ class Media:
     others: int = 0
 
     @property
-    def seconds(self) -> float:
-        """How long what is taken from it plays; 0 unknown."""
+    def lengths(self) -> tuple[float, ...]:
+        """How long it plays, by the container and by the streams that are taken from it; what is unknown is left out.
+
+        The container counts the streams that are not taken. mp4 adds up decoding times, which end early where frames
+        come at odd times. So either may be wrong.
+        """
         taken = [stream.seconds for stream in (self.video, self.audio) if stream]
-        return max(taken) if taken and all(taken) else self.container_seconds
+        found = (self.container_seconds, max(taken) if taken and all(taken) else 0.0)
+        return tuple(seconds for seconds in found if seconds > 0)
+
+    @property
+    def seconds(self) -> float:
+        """How long it plays; 0 unknown."""
+        return max(self.lengths, default=0.0)
