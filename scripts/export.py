@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import click
 
 from engine.error import ExitCode
+from scripts.media import with_media
 from scripts.progress import JsonLines, Progress
 from scripts.retry import retry_names
 from scripts.run import Outcome, Run
@@ -21,6 +23,7 @@ from stages.collect.config import CollectConfig
 from stages.fetch.access import Access
 from stages.fetch.config import FetchConfig, Selection
 from stages.fetch.error import AuthNeededError
+from stages.fetch.media.config import MediaConfig
 from stages.fetch.name import ChatName, parse_name
 from stages.fetch.session import Session
 from stages.write.archive import Archive
@@ -48,10 +51,12 @@ GENTLE_RATE = 1.0
     help="Use Telegram's export mode, ten times faster; try: go on without where Telegram delays it.",
 )
 @with_selection
+@with_media
 @with_setting
 def export(
     setting: Setting,
     selection: Selection,
+    media: Callable[[Path], MediaConfig | None],
     chats: tuple[str, ...],
     archive: str,
     retry: bool,
@@ -78,6 +83,7 @@ def export(
         rate=GENTLE_RATE if gentle else None,
         takeout=takeout,
         selection=selection,
+        media=media(Path(archive)),
     )
     code = export_chats(config, Path(archive), workers, as_json, quiet)
     if code:
@@ -97,7 +103,8 @@ def export_chats(config: FetchConfig, root: Path, workers: int | None, as_json: 
         progress = Progress(len(config.chats), quiet)
         watcher = JsonLines() if as_json else progress
         count = workers or max(1, (os.cpu_count() or 1) - 1)
-        outcome = Run(config, WriteConfig(root), collect, session_locks, archive_lock, count, watcher).execute()
+        write = WriteConfig(root, config.media.selection if config.media else None)
+        outcome = Run(config, write, collect, session_locks, archive_lock, count, watcher).execute()
         progress.close()
         summary = make_summary(outcome, started, archive)
         keep_summary(collect.folder, summary)

@@ -4,6 +4,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stages.fetch.access import Access
+from stages.fetch.media.config import MediaConfig
 from stages.fetch.name import ChatName
 
 
@@ -33,3 +34,5 @@ class FetchConfig:
     #: no, yes, or try: go on without where Telegram delays it
     takeout: str = "no"
     selection: Selection = Selection()
+    #: None for no downloads
+    media: MediaConfig | None = None

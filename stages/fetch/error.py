@@ -20,6 +20,13 @@ from __future__ import annotations
 from engine.error import ExitCode, NetworkError, StorageError, TgbulkError, UsageError
 
 
+def first(error: BaseException) -> BaseException:
+    """The first error in a group of groups."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
 class AccountNameError(UsageError):
     """{0!r} is no account name"""
 

@@ -13,6 +13,7 @@ from stages.fetch.config import FetchConfig
 from stages.fetch.coverage import OPEN, Coverage, Range
 from stages.fetch.error import AuthNeededError, ChatError, FloodParkedError
 from stages.fetch.lane import Lane
+from stages.fetch.media.gallery import Gallery
 from stages.fetch.name import ChatName, parse_name
 from stages.fetch.pipeline import Pipeline
 from stages.fetch.plan import Plan
@@ -50,12 +51,14 @@ class Export:
         tell: Callable[[object], None],
         config: FetchConfig,
         stopping: asyncio.Event,
+        gallery: Gallery | None = None,
     ) -> None:
         self._readers = readers
         self._pipeline = pipeline
         self._tell = tell
         self._config = config
         self._stopping = stopping
+        self._gallery = gallery
         self._plan = Plan(config.in_flight)
         self._seen: set[int] = set()
         self._next_stream = 0
@@ -88,7 +91,7 @@ class Export:
             raise next(reader.failure for reader in self._readers if reader.failure)
 
     def _lane(self, reader: Reader) -> Lane:
-        return Lane(self._plan, reader, self._pipeline, self._stopping.is_set, self._tell, self)
+        return Lane(self._plan, reader, self._pipeline, self._stopping.is_set, self._tell, self, self._gallery)
 
     async def _stop_plan(self) -> None:
         await self._stopping.wait()
@@ -176,6 +179,8 @@ class Export:
             self._config.in_flight > 1,
         )
         walk.coverage.cut([one.min_id for one in walk.message_ranges])
+        if self._gallery:
+            self._gallery.know(marked, walk.peers)
         self._plan.add(walk)
         if walk.ended:
             self._plan.remove(walk)

@@ -10,6 +10,7 @@ from stages.event import ChatStarted, Notice
 from stages.fetch.coverage import OPEN, Phase, Range
 from stages.fetch.error import AuthNeededError, ChatError, FloodParkedError
 from stages.fetch.history import METHOD, newest, next_page
+from stages.fetch.media.gallery import Gallery
 from stages.fetch.pipeline import LostPageError, Pipeline
 from stages.fetch.plan import Plan
 from stages.fetch.reader import Reader
@@ -55,6 +56,7 @@ class Lane:
         stopping: Callable[[], bool],
         tell: Callable[[object], None],
         events: Events,
+        gallery: Gallery | None = None,
     ) -> None:
         """tell: for the supervisor."""
         self._plan = plan
@@ -64,6 +66,7 @@ class Lane:
         self._stopping = stopping
         self._tell = tell
         self._events = events
+        self._gallery = gallery
 
     async def run(self) -> None:
         """Admission first, then the choice: no job is held by somebody who may not ask yet."""
@@ -127,7 +130,14 @@ class Lane:
         ceiling = 0 if one.hi == OPEN else one.hi
         try:
             receipt, _ = await self._pipeline.send(
-                slot, answer, stream=walk.stream, kind=Kind.HISTORY, segment=one.lo, mark=mark, ceiling=ceiling
+                slot,
+                answer,
+                stream=walk.stream,
+                kind=Kind.HISTORY,
+                segment=one.lo,
+                mark=mark,
+                ceiling=ceiling,
+                origin=self._reader.me if self._gallery else 0,
             )
         except LostPageError as error:
             raise ChatError(walk.target.name, f"the page from id {mark} killed its workers", "") from error
@@ -153,6 +163,8 @@ class Lane:
     def _learn(self, walk: Walk, receipt: Receipt) -> None:
         """Keep the peers that came along. Tell of a chat with its first page: only then is its size known."""
         self._reader.resolver.learn(receipt.peers or [])
+        if self._gallery and receipt.media:
+            self._gallery.met()
         record = walk.target.record
         for marked, _, _, title, usernames, _ in receipt.peers or []:
             if marked == record.marked_id and record.type != "saved":

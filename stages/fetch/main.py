@@ -13,7 +13,9 @@ from engine.metric import Meter, Outlet
 from engine.pulse import BEAT_SECONDS, beat
 from stages.event import Fetched, Finish, Ready, report_failure
 from stages.fetch.config import FetchConfig
+from stages.fetch.error import first
 from stages.fetch.export import Export
+from stages.fetch.media.gallery import Gallery
 from stages.fetch.pipeline import Pipeline
 from stages.fetch.reader import open_reader
 
@@ -93,21 +95,21 @@ async def _export(
             for number, access in enumerate(config.accesses)
         ]
         control.send(Ready())
-        export = Export(readers, pipeline, control.send, config, stopping)
+        gallery = Gallery(readers, pipeline, control.send, config.media, stopping) if config.media else None
+        export = Export(readers, pipeline, control.send, config, stopping, gallery)
         try:
-            await export.run()
-        except BaseExceptionGroup as group:
-            raise first(group) from group
+            async with asyncio.TaskGroup() as group:
+                if gallery:
+                    group.create_task(gallery.run())
+                await export.run()
+                if gallery:
+                    gallery.close()
+        except BaseExceptionGroup as errors:
+            raise first(errors) from errors
         await pipeline.drain()
+        left = export.left or (gallery is not None and gallery.left)
         for reader in readers:
-            if reader.caller.takeout and not (export.left or reader.failure):
+            if reader.caller.takeout and not (left or reader.failure):
                 await reader.caller.takeout.finish()
     control.send(Fetched(export.complete, export.left))
     pipeline.close()
-
-
-def first(error: BaseException) -> BaseException:
-    """The first error in a group of groups."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

@@ -32,6 +32,9 @@ class Reader:
 
     number: int
     access: Access
+    client: TelegramClient
+    #: its user id
+    me: int
     caller: Caller
     cache: PeerCache
     resolver: Resolver
@@ -48,7 +51,7 @@ async def open_reader(
         caller = Caller(client, access, lambda method, seconds: tell(Waiting(access.account, method, seconds)), meter)
         caller.limit(METHOD, config.in_flight, config.rate)
         if config.takeout != "no":
-            takeout = Takeout(client, access, tell)
+            takeout = Takeout(client, access, tell, with_files=config.media is not None)
             try:
                 await takeout.request()
                 caller.takeout = takeout
@@ -61,7 +64,7 @@ async def open_reader(
         cache = _open_cache(client, access, tell)
         meter.watch(lambda: _cache_numbers(cache))
         try:
-            yield Reader(number, access, caller, cache, Resolver(caller, me, cache))
+            yield Reader(number, access, client, me, caller, cache, Resolver(caller, me, cache))
         finally:
             cache.save()
 

@@ -10,7 +10,7 @@ from stages.fetch.error import ChatError
 from stages.fetch.history import before_date, newest
 from stages.fetch.pipeline import Pipeline
 from stages.fetch.resolver import Target
-from stages.receipt import Kind
+from stages.receipt import Kind, Receipt
 
 
 async def bounds(
@@ -26,6 +26,7 @@ async def bounds(
         except BaseException:
             pipeline.cancel(slot)
             raise
+        receipt: Receipt
         receipt, _ = await pipeline.send(slot, answer, stream=stream, kind=Kind.PROBE)
         if receipt.error:
             raise ChatError(target.name, f"the bounds of the selection cannot be read: {receipt.error}", "")

@@ -27,6 +27,10 @@ from stages.fetch.error import TakeoutDelayedError
 from stages.fetch.history import RawHistory
 
 
+#: Bytes of a file that a takeout is asked for: more than any has.
+LARGEST_FILE = 1 << 40
+
+
 class Phase(Enum):
     NONE = "none"
     REQUESTED = "requested"
@@ -39,10 +43,13 @@ class Phase(Enum):
 class Takeout:
     """The takeout of one account."""
 
-    def __init__(self, client: TelegramClient, access: Access, tell: Callable[[TakeoutState], None]) -> None:
+    def __init__(
+        self, client: TelegramClient, access: Access, tell: Callable[[TakeoutState], None], with_files: bool = False
+    ) -> None:
         self._client = client
         self._access = access
         self._tell = tell
+        self._with_files = with_files
         self._turn = asyncio.Lock()
         self._id: int | None = None
         self.phase = Phase.NONE
@@ -58,7 +65,12 @@ class Takeout:
         try:
             answer = await self._client._sender.send(
                 functions.account.InitTakeoutSessionRequest(
-                    message_users=True, message_chats=True, message_megagroups=True, message_channels=True
+                    message_users=True,
+                    message_chats=True,
+                    message_megagroups=True,
+                    message_channels=True,
+                    files=self._with_files or None,
+                    file_max_size=LARGEST_FILE if self._with_files else None,
                 )
             )
         except errors.TakeoutInitDelayError as error:

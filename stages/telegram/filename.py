@@ -70,12 +70,12 @@ _NO_EXTENSION = ".bin"
 
 def media_path(category: str, number: int, name: str, mime_type: str = "", letter: str = "") -> str:
     """The path of a file; without a name of its own it is called by its id, its size letter and its type."""
-    extension = _EXTENSIONS.get(mime_type.lower(), _NO_EXTENSION)
+    extension = _EXTENSIONS.get(mime_type.lower(), "")
     head = f"{number}_{letter}" if letter else str(number)
     safe = safe_name(name, LIMIT - len(head) - 1 - len(extension))
     if safe and not _PLAIN_EXTENSION.search(safe):
         safe += extension
-    return f"{category}/{number & 0xFF:02x}/{head}_{safe}" if safe else f"{category}/{number & 0xFF:02x}/{head}{extension}"
+    return f"{category}/{number & 0xFF:02x}/" + (f"{head}_{safe}" if safe else head + (extension or _NO_EXTENSION))
 
 
 def safe_name(name: str, limit: int = LIMIT) -> str:

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from contextlib import ExitStack
+from collections.abc import Generator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -43,20 +43,23 @@ def without(ranges: Ranges, others: Ranges) -> Ranges:
     return result
 
 
+def _lines(path: Path) -> Generator[bytes, None, None]:
+    with open(path, "rb") as file:
+        yield from file
+
+
 class Scan:
     """Goes through one chat, whose files do not change any more in this run."""
 
     def __init__(self, folder: Path, chat: int, wanted: Ranges) -> None:
-        """OSError."""
         self.chat = chat
         self.wanted = wanted
         self._starts = [first for first, _ in wanted]
-        self._files = ExitStack()
-        self._peers = self._files.enter_context(open(folder / "peers.jsonl", "rb"))
-        self._messages = self._files.enter_context(open(folder / "messages.jsonl", "rb"))
+        self._peers = _lines(folder / "peers.jsonl")
+        self._messages = _lines(folder / "messages.jsonl")
 
     def step(self) -> tuple[list[Any], list[Any], bool]:
-        """(rows of Medium, rows of Absent, whether this was the last of it) of some lines."""
+        """(rows of Medium, rows of Absent, whether this was the last of it) of some lines. OSError."""
         peers = [orjson.loads(line) for line in islice(self._peers, LINES)]
         if peers:
             return [one.row() for one in pictures(peers)], [], False
@@ -70,7 +73,8 @@ class Scan:
         return media, absent, len(lines) < LINES
 
     def close(self) -> None:
-        self._files.close()
+        self._peers.close()
+        self._messages.close()
 
     def _is_wanted(self, number: int) -> bool:
         place = bisect_right(self._starts, number) - 1

@@ -1,0 +1,1 @@
+"""Downloads: parts of files over connections of their own, beside the history."""

@@ -1,0 +1,193 @@
+"""All downloads of a run: items come from write while there is room for them, outcomes go back.
+
+The queue is write's index on disk; in memory there are at most HELD items. Items are asked for by ascending number; when no
+page will come any more, from the front again until nothing waits.
+"""
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import astuple
+from typing import Any
+
+import msgpack
+
+from engine.error import StorageError, TgbulkError
+from stages.event import Notice, Waiting
+from stages.fetch.error import AuthNeededError, FloodParkedError, first
+from stages.fetch.media.config import MediaConfig
+from stages.fetch.media.connection import Pool
+from stages.fetch.media.download import Download
+from stages.fetch.media.reference import References, Source
+from stages.fetch.media.store import Store
+from stages.fetch.pipeline import Pipeline
+from stages.fetch.reader import Reader
+from stages.medium import Item, MediaBatch, Outcome
+from stages.receipt import Kind
+
+#: Items in memory below which more are asked for; a question brings at most 200.
+LOW = 100
+#: Files under way at a time; of these, files above LARGE bytes (spec/media-download.md 5).
+FILES = 16
+LARGE_FILES = 2
+LARGE = 20_000_000
+#: Seconds between two questions, in which outcomes gather.
+PAUSE = 0.05
+
+
+class Gallery:
+    """Runs beside the walk; `left` tells whether it was stopped before its end."""
+
+    def __init__(
+        self,
+        readers: list[Reader],
+        pipeline: Pipeline,
+        tell: Callable[[object], None],
+        config: MediaConfig,
+        stopping: asyncio.Event,
+    ) -> None:
+        self._readers = {reader.me: reader for reader in readers}
+        self._pipeline = pipeline
+        self._tell = tell
+        self._config = config
+        self._stopping = stopping
+        try:
+            self._store = Store(config.archive)
+        except OSError as error:
+            raise StorageError(error.filename, error.strerror) from error
+        self._references = References(self._sources)
+        self._peers: dict[int, dict[int, Any]] = {}
+        self._pools: dict[tuple[int, int], Pool] = {}
+        self._queue: asyncio.Queue[Item] = asyncio.Queue()
+        self._large = asyncio.Semaphore(LARGE_FILES)
+        self._held = 0
+        self._outcomes: list[Outcome] = []
+        self._changed = asyncio.Event()
+        self._closed = False
+        #: write may have more behind `_cursor`
+        self._more = True
+        self._cursor = 0
+        self.left = False
+
+    def know(self, chat: int, peers: dict[int, Any]) -> None:
+        """A chat of the run: by the number of the reader, the peer to ask."""
+        self._peers[chat] = peers
+
+    def met(self) -> None:
+        """A page with media is with write."""
+        self._more = True
+        self._changed.set()
+
+    def close(self) -> None:
+        """No page will come any more."""
+        self._closed = True
+        self.met()
+
+    async def run(self) -> None:
+        """Until everything is done after close(), or the run is to stop. What ends the run is raised."""
+        feeder = asyncio.create_task(self._feed())
+        stop = asyncio.create_task(self._stopping.wait())
+        workers = [asyncio.create_task(self._work()) for _ in range(FILES)]
+        tasks = [feeder, stop, *workers]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*(pool.close() for pool in self._pools.values()))
+        self.left = not feeder.done() or feeder.cancelled()
+        for error in ended:
+            if isinstance(error, FloodParkedError):
+                self._tell(Notice(f"{error}: the media that are left wait for the next run"))
+            elif isinstance(error, Exception):
+                raise first(error)
+        if self._outcomes:
+            await self._exchange(hungry=False)
+
+    def _sources(self, chat: int) -> list[Source]:
+        peers = self._peers.get(chat, {})
+        readers = {reader.number: reader for reader in self._readers.values() if not reader.failure}
+        return [Source(readers[number], peer) for number, peer in peers.items() if number in readers]
+
+    async def _feed(self) -> None:
+        found = True
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            hungry = self._more and self._held < LOW
+            if hungry or self._outcomes:
+                batch = await self._exchange(hungry)
+                found = found or bool(batch.items)
+                await asyncio.sleep(PAUSE)
+                self._changed.set()
+            elif self._closed and not self._held and not self._more:
+                if not found:
+                    return
+                found = False
+                self._cursor = 0
+                self.met()
+
+    async def _exchange(self, hungry: bool) -> MediaBatch:
+        outcomes, self._outcomes = self._outcomes, []
+        if hungry:
+            self._more = False
+        question = msgpack.packb([[astuple(one) for one in outcomes], self._cursor, hungry])
+        slot = await self._pipeline.reserve()
+        batch: MediaBatch
+        batch, _ = await self._pipeline.send(slot, question, stream=0, kind=Kind.MEDIA)
+        if hungry:
+            self._cursor = batch.cursor
+            self._more = self._more or batch.more
+            self._held += len(batch.items)
+            for row in batch.items:
+                self._queue.put_nowait(Item.of(row))
+        return batch
+
+    async def _work(self) -> None:
+        while True:
+            item = await self._queue.get()
+            async with self._large if item.medium.size > LARGE else nullcontext():
+                outcome = await self._download(item)
+            self._outcomes.append(outcome)
+            self._held -= 1
+            self._changed.set()
+
+    async def _download(self, item: Item) -> Outcome:
+        deadline = self._config.deadline
+        try:
+            async with asyncio.timeout(deadline):
+                return await Download(item, self._store, self._pool, self._references).run()
+        except TimeoutError:
+            return Outcome(item.number, "failed", f"not there after {deadline:g} s")
+        except FloodParkedError:
+            raise
+        except AuthNeededError as error:
+            reader = self._readers.get(item.account)
+            if reader is not None:
+                reader.failure = error
+            return Outcome(item.number, "failed", str(error))
+        except StorageError:
+            raise
+        except TgbulkError as error:
+            return Outcome(item.number, "failed", str(error))
+        except OSError as error:
+            raise StorageError(self._config.archive / "media" / item.medium.path, error.strerror) from error
+
+    def _pool(self, account: int, dc_id: int) -> Pool | None:
+        reader = self._readers.get(account)
+        if reader is None or reader.failure:
+            return None
+        pool = self._pools.get((account, dc_id))
+        if pool is None:
+            name = reader.access.account
+            pool = self._pools[account, dc_id] = Pool(
+                reader.client,
+                reader.access,
+                dc_id,
+                self._config.connections,
+                reader.caller.takeout,
+                lambda method, seconds: self._tell(Waiting(name, method, seconds)),
+            )
+        return pool

@@ -1,0 +1,125 @@
+"""Fresh file references: the messages of up to 100 files are asked for in one call (spec/media-download.md 3)."""
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from telethon import errors
+from telethon.tl import TLObject, functions, types
+
+from stages.fetch.reader import Reader
+from stages.medium import Item
+
+#: Messages in one call; Telegram takes no more.
+BATCH = 100
+#: Seconds in which requests for references gather.
+GATHER_SECONDS = 0.05
+
+
+class GoneError(Exception):
+    """No message of those that are known leads to the file any more."""
+
+
+@dataclass(slots=True)
+class Source:
+    """Who can read a chat, and how it is addressed then."""
+
+    reader: Reader
+    peer: Any
+
+
+#: The sources of a chat, by its marked id.
+Sources = Callable[[int], list[Source]]
+
+
+class References:
+    """For all downloads of a run."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        #: (account, chat) -> message id -> who waits for it
+        self._waiting: dict[tuple[int, int], dict[int, list[asyncio.Future[Any]]]] = defaultdict(dict)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def refresh(self, item: Item) -> Reader:
+        """Give the item a fresh reference and access hash; the account to which they belong.
+
+        Its message may have been deleted or edited since: GoneError when none of its messages has it.
+        """
+        for chat, message in item.origins:
+            for source in self._sources(chat):
+                found = await self._ask(source, chat, message)
+                fresh = None if found is None else _find(found, item.medium.kind, item.medium.id)
+                if fresh is not None:
+                    item.medium.access_hash, item.medium.reference = fresh.access_hash, fresh.file_reference
+                    item.medium.dc = fresh.dc_id
+                    item.account = source.reader.me
+                    return source.reader
+        raise GoneError
+
+    async def _ask(self, source: Source, chat: int, message: int) -> Any:
+        """The message, None where there is none; together with others that are asked for now."""
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        key = source.reader.me, chat
+        waiting = self._waiting[key]
+        if not waiting:
+            task = asyncio.create_task(self._gather(key, source))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        waiting.setdefault(message, []).append(future)
+        return await future
+
+    async def _gather(self, key: tuple[int, int], source: Source) -> None:
+        await asyncio.sleep(GATHER_SECONDS)
+        waiting = self._waiting.pop(key)
+        numbers = sorted(waiting)
+        for start in range(0, len(numbers), BATCH):
+            batch = numbers[start : start + BATCH]
+            futures = [(number, future) for number in batch for future in waiting[number] if not future.done()]
+            try:
+                found = await _messages(source, batch)
+            except Exception as error:
+                # Handed to those who wait for it.
+                for _, future in futures:
+                    if not future.done():
+                        future.set_exception(error)
+                continue
+            for number, future in futures:
+                if not future.done():
+                    future.set_result(found.get(number))
+
+
+async def _messages(source: Source, numbers: list[int]) -> dict[int, Any]:
+    asked = [types.InputMessageID(number) for number in numbers]
+    peer = source.peer
+    if isinstance(peer, types.InputPeerChannel):
+        channel = types.InputChannel(peer.channel_id, peer.access_hash)
+        request = functions.channels.GetMessagesRequest(channel, asked)
+    else:
+        request = functions.messages.GetMessagesRequest(asked)
+    try:
+        answer = await source.reader.caller.call(request)
+    except errors.RPCError:
+        # The chat is not ours to read any more: its messages are gone for us.
+        return {}
+    return {one.id: one for one in answer.messages if not isinstance(one, types.MessageEmpty)}
+
+
+def _find(value: Any, kind: str, number: int) -> Any:
+    """The photo or document with this id within a message."""
+    wanted = types.Photo if kind == "photo" else types.Document
+    return next((one for one in _objects(value) if isinstance(one, wanted) and one.id == number), None)
+
+
+def _objects(value: Any) -> Iterator[TLObject]:
+    if isinstance(value, list):
+        for one in value:
+            yield from _objects(one)
+    elif isinstance(value, TLObject):
+        yield value
+        for name, held in vars(value).items():
+            if not name.startswith("_"):
+                yield from _objects(held)
