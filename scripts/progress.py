@@ -10,6 +10,7 @@ from typing import Any
 import click
 import orjson
 
+from scripts.media_line import media_failures, media_line, size
 from scripts.table import printable
 from stages.event import (
     ChatEnded,
@@ -23,6 +24,7 @@ from stages.event import (
     TakeoutState,
     Waiting,
 )
+from stages.medium import MediaProgress, MediaStated
 from stages.statement import Statement
 
 #: What programs get to see, by the frame's name in snake case.
@@ -36,6 +38,8 @@ _PUBLIC = {
     TakeoutState: "takeout",
     Notice: "notice",
     Stopped: "stopped",
+    MediaProgress: "media_progress",
+    MediaStated: "media_stated",
 }
 
 
@@ -74,6 +78,7 @@ class Progress:
         self._ended = 0
         self._failed = 0
         self._waiting: tuple[float, str] = (0.0, "")
+        self._media: MediaProgress | None = None
         self._drawn = ""
 
     def told(self, frame: Any) -> None:
@@ -105,6 +110,12 @@ class Progress:
                 self._say(f"takeout of {frame.account}: {frame.state}{until}", attention=bool(frame.until))
             case Notice():
                 self._say(f"tgbulk: {frame.text}")
+            case MediaProgress():
+                self._media = frame
+            case MediaStated():
+                for line in media_failures(frame):
+                    self._say(f"tgbulk: error: {line}")
+                self._say(media_line(frame), attention=False)
             case Ready():
                 pass
 
@@ -124,6 +135,8 @@ class Progress:
         total = sum(max(self._totals.get(s, 0), self._messages.get(s, 0)) for s in self._totals)
         if total > done:
             parts[-1] += f" of {total:,}"
+        if self._media:
+            parts.append(f"{self._media.files:,} files, {size(self._media.bytes)}")
         if self._failed:
             parts.append(f"{self._failed} failed")
         pause = self._waiting[0] - time.monotonic()

@@ -17,6 +17,7 @@ from stages.collect.config import CollectConfig
 from stages.collect.status import Measured
 from stages.event import ChatEnded, ChatFailed, ChatStated, Fetched, Finish, Notice, Stopped
 from stages.fetch.config import FetchConfig
+from stages.medium import MediaStated
 from stages.write.config import WriteConfig
 
 #: What the fork server imports once for everybody.
@@ -65,6 +66,8 @@ class Outcome:
     left: int = 0
     #: the sentence that names the bottleneck, "" where there are no metrics, and why there are none
     bottleneck: str = ""
+    #: what became of media, None where none were wanted, or write did not come to its end
+    media: MediaStated | None = None
     unmeasured: str = ""
 
     @property
@@ -72,10 +75,12 @@ class Outcome:
         """The command's exit code; docs/exit-codes.md."""
         if self.stopped:
             return ExitCode(self.stopped.code)
-        if self.interrupted and self.left:
+        media_left = self.media is not None and self.media.waiting > 0
+        if self.interrupted and (self.left or media_left):
             return ExitCode.INTERRUPTED
         if not self.failed:
-            return ExitCode.COMPLETE
+            media_failed = self.media is not None and bool(self.media.failed)
+            return ExitCode.PARTIAL if media_left or media_failed else ExitCode.COMPLETE
         if self.complete:
             return ExitCode.PARTIAL
         codes = {failure.code for failure in self.failed}
@@ -197,6 +202,8 @@ class Run:
                 self._outcome.failed.append(frame)
             case ChatStated():
                 self._outcome.statements[frame.marked_id] = frame.statement
+            case MediaStated():
+                self._outcome.media = frame
             case Fetched():
                 self._fetched = frame
                 self._outcome.left = frame.left

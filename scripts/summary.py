@@ -31,6 +31,7 @@ def make_summary(outcome: Outcome, started: float, archive: Archive) -> dict[str
         "complete": [_row(chat, outcome) for chat in outcome.complete],
         "failed": [_row(failure, outcome) for failure in outcome.failed],
         "left": outcome.left,
+        "media": asdict(outcome.media) if outcome.media else None,
         "stopped": asdict(outcome.stopped) if outcome.stopped else None,
         "journal_bytes": archive.journal.stat().st_size if archive.journal.exists() else 0,
     }

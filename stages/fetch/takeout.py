@@ -26,7 +26,6 @@ from stages.fetch.access import Access
 from stages.fetch.error import TakeoutDelayedError
 from stages.fetch.history import RawHistory
 
-
 #: Bytes of a file that a takeout is asked for: more than any has.
 LARGEST_FILE = 1 << 40
 
