@@ -48,8 +48,9 @@ def _adds_up(archive: Archive, report: Report, answer: Answer | TgbulkError) -> 
         return True
     lowest = answer.newest[0]["id"] if answer.newest else 0
     sample = compare(read_messages(path, lowest), answer.newest, report.covered)
-    whole = report.statement is not None and report.statement.withheld is not None and answer.count is not None
-    if sample.missing or (whole and report.statement and answer.count != report.statement.count):
+    said = report.statement
+    whole = said is not None and said.withheld is not None and answer.count is not None
+    if sample.missing or (whole and said and (said.withheld or answer.count != said.count)):
         return False
     sample.tell(report, report.where(path))
     if not whole:
