@@ -6,13 +6,14 @@ here locks: a killed holder cannot leave a channel stuck.
 import array
 import os
 import socket
+import struct
 from collections.abc import Sequence
 from typing import Any
 
 from engine.frame import CONTROL_LIMIT, DATA_LIMIT, FrameError, pack, unpack
 
 #: Descriptors that may ride with one frame.
-MAX_DESCRIPTORS = 8
+MAX_DESCRIPTORS = 64
 _ANCILLARY = socket.CMSG_SPACE(MAX_DESCRIPTORS * array.array("i").itemsize)
 
 
@@ -82,6 +83,18 @@ class Channel:
     def set_blocking(self, blocking: bool) -> None:
         """Without blocking, send and receive raise BlockingIOError instead of waiting."""
         self._socket.setblocking(blocking)
+
+    def set_limit(self, seconds: float) -> None:
+        """Let receive raise BlockingIOError after waiting so long: without a further system call, unlike select."""
+        whole, rest = divmod(seconds, 1)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(whole), int(rest * 1e6)))
+
+    def end(self) -> None:
+        """End of file for the other end; what it sends can still be received."""
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # it is gone
 
     def close(self) -> None:
         self._socket.close()

@@ -4,7 +4,8 @@ Not multiprocessing's, because that one listens on a named socket in a temporary
 This one has a single socket pair and no name anywhere. It is the parent of all children: it reports each death, and when
 the supervisor is gone it gives them GRACE seconds and kills the rest.
 
-Run as `python -P -m engine.forkserver DESCRIPTOR PRELOAD...`; a preload is a module, or module:function to be called too.
+Run as `python -P -m engine.forkserver SOCKET COUNTERS STACKS PRELOAD...`, the first three as descriptors (the latter two of
+engine/pulse.py); a preload is a module, or module:function to be called too.
 """
 import ctypes
 import gc
@@ -19,6 +20,7 @@ import traceback
 
 import msgpack
 
+from engine import pulse
 from engine.arena import open_parcel
 from engine.channel import MAX_DESCRIPTORS
 from engine.descriptor import load
@@ -29,7 +31,7 @@ GRACE = 3.0
 REQUEST_LIMIT = 4096
 #: What a child's exit status is when its own code raised.
 CRASHED = 70
-#: prctl(2): the signal that a process gets when its parent ends
+#: prctl(2): the signal that a process gets when its parent ends.
 _PR_SET_PDEATHSIG = 1
 
 
@@ -56,7 +58,8 @@ def answer(server: socket.socket, children: dict[int, int]) -> None:
     poll.register(server, select.POLLIN)
     poll.register(wake, select.POLLIN)
     while True:
-        ready = {descriptor for descriptor, _ in poll.poll()}
+        pulse.beat()
+        ready = {descriptor for descriptor, _ in poll.poll(1000 * pulse.BEAT_SECONDS)}
         if wake in ready:
             os.read(wake, 4096)
             report_deaths(server, children)
@@ -67,6 +70,7 @@ def answer(server: socket.socket, children: dict[int, int]) -> None:
             number, name, target, length = msgpack.unpackb(request)
             pid = os.fork()
             if pid == 0:
+                pulse.count_at(number + 1)
                 become(name, target, length, descriptors, own, (wake, waker, server.fileno()))
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -109,7 +113,7 @@ def become(
     """
     code = CRASHED
     try:
-        ctypes.CDLL(None).prctl(ctypes.c_int(_PR_SET_PDEATHSIG), ctypes.c_ulong(signal.SIGKILL))
+        die_with_parent(signal.SIGKILL)
         if os.getppid() != parent:
             return
         for descriptor in foreign:
@@ -140,6 +144,11 @@ def become(
             os._exit(code)
 
 
+def die_with_parent(number: signal.Signals) -> None:
+    """Get this signal when the parent ends."""
+    ctypes.CDLL(None).prctl(ctypes.c_int(_PR_SET_PDEATHSIG), ctypes.c_ulong(number))
+
+
 def ignore_signals() -> None:
     """Those that come to the whole process group."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -148,9 +157,13 @@ def ignore_signals() -> None:
 
 def main() -> None:
     ignore_signals()
-    server = socket.socket(fileno=int(sys.argv[1]))
+    die_with_parent(signal.SIGCONT)  # a fork server that was stopped goes on to see its children off
+    descriptor, counters, stacks = map(int, sys.argv[1:4])
+    server = socket.socket(fileno=descriptor)
     server.set_inheritable(False)
-    for name in sys.argv[2:]:
+    pulse.share(counters, stacks)
+    pulse.count_at(0)
+    for name in sys.argv[4:]:
         module, _, function = name.partition(":")
         imported = importlib.import_module(module)
         if function:

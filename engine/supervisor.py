@@ -20,13 +20,22 @@ from engine.arena import parcel
 from engine.channel import MAX_DESCRIPTORS, Channel, ChannelClosed, control_pair
 from engine.descriptor import dump
 from engine.error import TgbulkError
+from engine.forkserver import GRACE
+from engine.pulse import Watch
 
 #: Seconds between two ticks.
 TICK = 0.2
 #: Seconds that the fork server has to import its modules.
 START_LIMIT = 60.0
-_ENDED = "the fork server ended before its time"
+#: Seconds without a sign of life after which a process hangs, where nothing else is said.
+PATIENCE = 60.0
+#: Seconds beyond the children's grace after which a fork server that does not leave is killed.
+STOP_LIMIT = 5.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class ForkServerEndedError(TgbulkError):
+    """the fork server ended before its time"""
 
 
 @dataclass(slots=True)
@@ -36,7 +45,11 @@ class Child:
     number: int
     name: str
     control: Channel
+    #: seconds without a sign of life after which it hangs
+    patience: float
     pid: int = 0
+    #: it hung, and was killed for that
+    hung: bool = False
     #: exit code, or minus the signal; None while it lives
     status: int | None = None
 
@@ -57,6 +70,14 @@ class Died:
 
 
 @dataclass(slots=True)
+class Hung:
+    """A child gave no sign of life and was killed. `stack`: where its threads were, "" when it did not even tell that."""
+
+    child: Child
+    stack: str
+
+
+@dataclass(slots=True)
 class Signalled:
     """The command got a signal."""
 
@@ -68,32 +89,30 @@ class Tick:
     """TICK seconds or more went by."""
 
 
-Event = Told | Died | Signalled | Tick
+Event = Told | Died | Hung | Signalled | Tick
 
 
 class Supervisor:
     """Use as a context manager: leaving it ends every child that is still there."""
 
-    def __init__(self, preload: list[str]) -> None:
-        """preload: what the fork server imports (module) and calls (module:function) once for all children."""
+    def __init__(self, preload: list[str], patience: float = PATIENCE) -> None:
+        """preload: what the fork server imports (module) and calls (module:function) once for all children; patience:
+        seconds without a sign of life after which the fork server hangs."""
         self._preload = preload
+        self._patience = patience
         self._children: dict[int, Child] = {}
         self._selector = selectors.DefaultSelector()
         self._handlers: dict[int, Any] = {}
         self._next_tick = time.monotonic() + TICK
+        #: numbers of the signals that came after the last event
+        self.signals = b""
 
     def __enter__(self) -> "Supervisor":
         # Blocked while the fork server starts: it and its children inherit no half-made state.
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
-            self._server, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            with theirs:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-P", "-m", "engine.forkserver", str(theirs.fileno()), *self._preload],
-                    pass_fds=[theirs.fileno()],
-                    stdin=subprocess.DEVNULL,
-                )
-            self._server.settimeout(START_LIMIT)
+            self._watch = Watch()
+            self._start_server()
             self._wake, self._waker = os.pipe()
             os.set_blocking(self._wake, False)
             os.set_blocking(self._waker, False)
@@ -107,33 +126,61 @@ class Supervisor:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         return self
 
+    def _start_server(self) -> None:
+        self._server, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            given = [theirs.fileno(), self._watch.counters, self._watch.stacks]
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "engine.forkserver", *map(str, given), *self._preload],
+                pass_fds=given,
+                stdin=subprocess.DEVNULL,
+            )
+        self._server.settimeout(START_LIMIT)
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for child in self._children.values():
-            child.control.close()
         # End of file: the fork server gives children their grace, kills the rest, and leaves.
+        for child in self.children:
+            child.control.end()
         self._server.close()
-        self._process.wait()
+        try:
+            self._process.wait(GRACE + STOP_LIMIT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        # Had it been killed, its children die of that at the same time, but nobody has waited for them.
+        for child in self._children.values():
+            _await_end(child.control)
+            child.control.close()
+        self._note_signals()
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(self._old_wakeup)
         os.close(self._wake)
         os.close(self._waker)
         self._selector.close()
+        self._watch.close()
+
+    def _note_signals(self) -> None:
+        """Keep what came while nobody listened any more."""
+        try:
+            self.signals = os.read(self._wake, 64)
+        except BlockingIOError:
+            pass
 
     @property
     def children(self) -> list[Child]:
         """The living ones."""
         return [child for child in self._children.values() if child.status is None]
 
-    def start(self, name: str, target: str, *arguments: object) -> Child:
+    def start(self, name: str, target: str, *arguments: object, patience: float = PATIENCE) -> Child:
         """Start `module:function` as a process with (control channel, *arguments).
 
         Arguments are pickled; channels, arenas and locks among them travel as descriptors, and the caller closes its own.
         """
         ours, theirs = control_pair()
-        child = Child(len(self._children), name, ours)
+        child = Child(len(self._children), name, ours, patience)
         try:
             self._request(child, target, *dump((theirs, *arguments)))
         except BaseException:
@@ -153,7 +200,7 @@ class Supervisor:
         try:
             socket.send_fds(self._server, [request], [*descriptors, data_parcel])
         except ConnectionError as error:
-            raise TgbulkError(_ENDED) from error
+            raise ForkServerEndedError from error
         finally:
             os.close(data_parcel)
 
@@ -161,13 +208,10 @@ class Supervisor:
         """SIGKILL every child that still lives."""
         for child in self.children:
             if child.pid:
-                try:
-                    os.kill(child.pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass  # reaped by the fork server a moment ago; its report is on the way
+                _kill(child.pid)
 
     def events(self) -> Iterator[Event]:
-        """What happens, until the caller has heard enough. TgbulkError when the fork server dies."""
+        """What happens, until the caller has heard enough. ForkServerEndedError when the fork server dies."""
         while True:
             ready = self._selector.select(max(0.0, self._next_tick - time.monotonic()))
             # Deaths last: what a child said is often their cause.
@@ -181,6 +225,7 @@ class Supervisor:
                     yield from self._hear_server()
             if time.monotonic() >= self._next_tick:
                 self._next_tick = time.monotonic() + TICK
+                yield from self._look()
                 yield Tick()
 
     def _hear(self, child: Child) -> Iterator[Event]:
@@ -195,17 +240,31 @@ class Supervisor:
         try:
             report = self._server.recv(4096)
         except ConnectionError as error:
-            raise TgbulkError(_ENDED) from error
+            raise ForkServerEndedError from error
         if not report:
-            raise TgbulkError(_ENDED)
+            raise ForkServerEndedError
         what, number, value = msgpack.unpackb(report)
         child = self._children[number]
         if what == "born":
             child.pid = value
+            self._watch.add(number + 1, value, child.patience)
+            self._watch.add(0, self._process.pid, self._patience)  # not before: it imports
             return
+        self._watch.remove(number + 1)
         yield from self._last_words(child)
         child.status = value
         yield Died(child)
+
+    def _look(self) -> Iterator[Event]:
+        """Kill what hangs."""
+        for place, stack in self._watch.look():
+            if place == 0:
+                self._process.kill()
+                continue
+            child = self._children[place - 1]
+            child.hung = True
+            _kill(child.pid)
+            yield Hung(child, stack)
 
     def _last_words(self, child: Child) -> Iterator[Event]:
         """What a dead child had sent before; waits for nothing, should some heir of the child hold its end open."""
@@ -219,3 +278,22 @@ class Supervisor:
         if child.control in self._selector.get_map():
             self._selector.unregister(child.control)
         child.control.close()
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # reaped by the fork server a moment ago; its report is on the way
+
+
+def _await_end(control: Channel) -> None:
+    """Wait until nobody holds the other end, which a process that is being killed does until it has closed its files."""
+    if control.fileno() < 0:
+        return
+    control.set_limit(STOP_LIMIT)
+    try:
+        while True:
+            control.receive()
+    except (ChannelClosed, BlockingIOError):
+        pass

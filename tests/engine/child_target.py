@@ -14,6 +14,7 @@ from engine.arena import Arena
 from engine.channel import Channel, ChannelClosed
 from engine.frame import frame
 from engine.lock import Lock
+from engine.pulse import beat
 
 
 @frame
@@ -98,3 +99,33 @@ def signals(control: Channel) -> None:
 
 def break_output(control: Channel) -> None:
     sys.stdout = None  # type: ignore[assignment]
+
+
+def stand_still(control: Channel) -> None:
+    """A child that counts for a moment, then blocks in C code for ever."""
+    control.send(Word(str(os.getpid())))
+    beat()
+    read, _ = os.pipe()
+    os.read(read, 1)
+
+
+def stand_stopped(control: Channel) -> None:
+    """A child that was stopped by somebody."""
+    control.send(Word(str(os.getpid())))
+    beat()
+    os.kill(os.getpid(), signal.SIGSTOP)
+    time.sleep(60)
+
+
+def live(control: Channel) -> None:
+    """A child that does nothing but count."""
+    control.send(Word(str(os.getpid())))
+    control.set_limit(0.1)
+    while True:
+        beat()
+        try:
+            control.receive()
+        except BlockingIOError:
+            pass
+        except ChannelClosed:
+            return

@@ -257,10 +257,10 @@ def test_a_child_without_a_sign_of_life_tells_where_it_stands_and_is_killed(
 
 def test_a_supervisor_that_stood_still_itself_blames_nobody(supervisor: Supervisor) -> None:
     child = supervisor.start("living", "child_target:live", patience=2.5)
-    until(supervisor, told(1))
-    os.kill(child.pid, signal.SIGSTOP)
+    pid = int(words(until(supervisor, told(1)))[0])
+    os.kill(pid, signal.SIGSTOP)
     time.sleep(3)
-    os.kill(child.pid, signal.SIGCONT)
+    os.kill(pid, signal.SIGCONT)
     assert not [event for _, event in zip(range(10), supervisor.events(), strict=False) if isinstance(event, Hung)]
     assert child.status is None
 
