@@ -10,6 +10,7 @@ back in a herd: whoever waits leaves one after another, in the order of arrival.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections import deque
 from collections.abc import Callable
@@ -36,6 +37,10 @@ SLACK = 0.05
 CATCH_UP = 3
 
 
+class Halted(Exception):
+    """Nothing more is to be asked: the run stops."""
+
+
 class Bucket:
     """Admission of one (account, method). Times are the loop's, in seconds."""
 
@@ -60,23 +65,27 @@ class Bucket:
         self._since_flood = 0
         self._probe = PROBE_FIRST
         self._history: deque[tuple[float, int]] = deque(maxlen=MEMORY)
+        self._shut: Exception | None = None
 
     async def enter(self) -> None:
-        """Wait for permission to send one request; every enter() is followed by one of the methods below."""
+        """Wait for permission to send one request; every enter() is followed by one of the methods below.
+
+        Raises what shut() was given, once it was.
+        """
         async with self._turn:
             while True:
-                if self.flying >= max(1, int(self.window)):
-                    self._left.clear()
-                    began = self._clock()
-                    await self._left.wait()
-                    self.crowded += self._clock() - began
-                    continue
+                if self._shut is not None:
+                    raise self._shut
                 now = self._clock()
+                if self.flying >= max(1, int(self.window)):
+                    await self._rest(None)
+                    self.crowded += self._clock() - now
+                    continue
                 pause = max(self._next, self._closed_until) - now
                 if pause <= 0:
                     break
                 try:
-                    await asyncio.sleep(pause)
+                    await self._rest(pause)
                 finally:
                     self.limited += self._clock() - now
                     self.lost += max(0.0, min(self._clock(), self._closed_until) - now)
@@ -86,6 +95,18 @@ class Bucket:
                 late = CATCH_UP / self.rate if self._top_rate is None else 0.0
                 self._next = max(self._next, now - late) + 1 / self.rate
             self.flying += 1
+
+    def shut(self, error: Exception) -> None:
+        """Whoever waits here, and whoever comes, gets this error."""
+        self._shut = error
+        self._left.set()
+
+    async def _rest(self, seconds: float | None) -> None:
+        """Until a request has left, or the time is over."""
+        self._left.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._left.wait()
 
     def cancel(self) -> None:
         """Nothing was sent, or the answer says nothing about the rate."""

@@ -12,12 +12,12 @@ from telethon.tl.tlobject import TLRequest
 
 from engine.metric import Meter, Number
 from stages.fetch.access import Access
-from stages.fetch.bucket import Bucket
+from stages.fetch.bucket import Bucket, Halted
 from stages.fetch.client import ENDED, plain
 from stages.fetch.error import AuthNeededError, FloodParkedError, UnreachableError
 from stages.fetch.takeout import Takeout
 
-#: A flood wait longer than this parks the chat instead of the run. Seconds.
+#: A flood wait longer than this is not sat out: the account is done with that method for this run. Seconds.
 PARK_SECONDS = 900
 #: Tries of one request while the server has trouble, and the seconds before the second one; they double.
 TRIES = 7
@@ -52,6 +52,7 @@ class Caller:
         #: wraps every request while there is one
         self.takeout: Takeout | None = None
         self._buckets: dict[str, Bucket] = {}
+        self._halted = False
         self._meter = meter or Meter(None)
         self._meter.watch(self._numbers)
 
@@ -60,7 +61,18 @@ class Caller:
         self._buckets[method] = Bucket(most, rate)
 
     def bucket(self, method: str) -> Bucket:
-        return self._buckets.setdefault(method, Bucket(IN_FLIGHT))
+        bucket = self._buckets.get(method)
+        if bucket is None:
+            bucket = self._buckets[method] = Bucket(IN_FLIGHT)
+            if self._halted:
+                bucket.shut(Halted())
+        return bucket
+
+    def halt(self) -> None:
+        """Ask for nothing more; what is on its way still arrives. Whoever waits to ask gets Halted."""
+        self._halted = True
+        for bucket in self._buckets.values():
+            bucket.shut(Halted())
 
     async def call(self, request: TLRequest) -> Any:
         """Ask for admission, then exchange()."""
@@ -83,7 +95,9 @@ class Caller:
             except (errors.FloodWaitError, errors.FloodPremiumWaitError) as error:
                 bucket.flooded(error.seconds)
                 if error.seconds > PARK_SECONDS:
-                    raise FloodParkedError(error.seconds, method) from error
+                    parked = FloodParkedError(error.seconds, method)
+                    bucket.shut(parked)
+                    raise parked from error
                 self._on_wait(method, error.seconds)
             except _TROUBLE as error:
                 bucket.cancel()

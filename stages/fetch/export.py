@@ -9,6 +9,7 @@ from telethon import errors
 
 from engine.error import ExitCode, TgbulkError
 from stages.event import ChatFailed, Notice
+from stages.fetch.bucket import Halted
 from stages.fetch.config import FetchConfig
 from stages.fetch.coverage import OPEN, Coverage, Range
 from stages.fetch.error import AuthNeededError, ChatError, FloodParkedError
@@ -96,6 +97,8 @@ class Export:
     async def _stop_plan(self) -> None:
         await self._stopping.wait()
         self._plan.stop()
+        for reader in self._readers:
+            reader.caller.halt()
 
     def _look_for(self, names: Iterator[tuple[int, ChatName]], finders: int, fresh: bool = False) -> None:
         """Put the chats of these names under way, some names at a time."""
@@ -118,6 +121,8 @@ class Export:
                 self._fail(name.text, 0, error)
             except errors.RPCError as error:
                 self._fail(name.text, 0, refusal(name.text, error))
+            except Halted:
+                self._skipped += 1
 
     async def _resolve(self, name: ChatName, place: int, fresh: bool) -> tuple[Reader, Target]:
         """Who reads the chat first: the first account that can; where any will do, they take turns."""

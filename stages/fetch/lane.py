@@ -7,6 +7,7 @@ from typing import Protocol
 from telethon import errors
 
 from stages.event import ChatStarted, Notice
+from stages.fetch.bucket import Halted
 from stages.fetch.coverage import OPEN, Phase, Range
 from stages.fetch.error import AuthNeededError, ChatError, FloodParkedError
 from stages.fetch.history import METHOD, newest, next_page
@@ -72,7 +73,10 @@ class Lane:
         """Admission first, then the choice: no job is held by somebody who may not ask yet."""
         bucket = self._caller.bucket(METHOD)
         while not self._over():
-            await bucket.enter()
+            try:
+                await bucket.enter()
+            except (Halted, FloodParkedError):
+                return
             job = None if self._over() else self._plan.next(self._reader.number)
             if job is not None:
                 await self._work(*job)
@@ -95,9 +99,11 @@ class Lane:
                 receipt = await self._page(slot, walk, job)
                 walk.answered(job, receipt)
                 self._learn(walk, receipt)
-        except (ChatError, FloodParkedError) as error:
+        except Halted:
+            walk.release(job)
+        except ChatError as error:
             walk.fail(error)
-        except AuthNeededError as error:
+        except (AuthNeededError, FloodParkedError) as error:
             self._reader.failure = error
             walk.lose(self._reader.number, job, error)
             for other in self._plan.orphans(self._reader.number, error):
