@@ -265,14 +265,18 @@ class Run:
             pass  # it ended a moment ago, which is the next event
 
     def _check_count(self) -> None:
-        """What fetch calls complete, write must have committed."""
+        """What fetch calls complete, write must have committed; only a stop leaves chats over."""
         outcome = self._outcome
-        if self._fetched and not outcome.stopped and self._fetched.complete != len(outcome.complete):
-            outcome.stopped = Stopped(
-                f"{self._fetched.complete} chats were fetched, {len(outcome.complete)} were committed",
-                "Run the same command again; if this repeats, it is a bug.",
-                ExitCode.INTERNAL,
-            )
+        if not self._fetched or outcome.stopped:
+            return
+        wrong = ""
+        if self._fetched.complete != len(outcome.complete):
+            wrong = f"{self._fetched.complete} chats were fetched, {len(outcome.complete)} were committed"
+        elif outcome.left and not outcome.interrupted:
+            wrong = f"{outcome.left} chats were left over"
+        if wrong:
+            advice = "Run the same command again; if this repeats, it is a bug."
+            outcome.stopped = Stopped(wrong, advice, ExitCode.INTERNAL)
 
 
 def _cause(child: Child) -> str:
