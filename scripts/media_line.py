@@ -14,14 +14,10 @@ _UNASKED = {f"{category}: not asked for" for category in (THUMBNAIL, PROFILE)}
 
 def size(count: int) -> str:
     """Bytes in a unit that reads well: 1.5 MB."""
-    value = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            break
-        value /= 1000
-    else:
-        unit = "TB"
-    return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
+    if count < 1000:
+        return f"{count} B"
+    power = min(4, (len(str(count)) - 1) // 3)
+    return f"{count / 1000**power:.1f} {'kMGT'[power - 1]}B"
 
 
 def media_line(stated: MediaStated) -> str:

@@ -36,6 +36,14 @@ def _bulk(context: click.Context, parameter: click.Parameter, values: tuple[str,
         raise click.BadParameter("give NAME=COUNT") from error
 
 
+def _files(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, tuple[int, int]]:
+    try:
+        found = {name: tuple(map(int, shape.split("x"))) for name, shape in (value.split("=") for value in values)}
+        return {name: (count, size) for name, (count, size) in found.items()}
+    except ValueError as error:
+        raise click.BadParameter("give NAME=COUNTxBYTES") from error
+
+
 def _limits(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Limit]:
     try:
         return {method: Limit(*map(float, limit.split("/"))) for method, limit in (v.split("=") for v in values)}
@@ -51,6 +59,7 @@ def _limits(context: click.Context, parameter: click.Parameter, values: tuple[st
 @click.option("--seed", default=1, show_default=True, help="Everything in the corpus follows from it.")
 @click.option("--accounts", default=2, show_default=True, help="People who can log in.")
 @click.option("--bulk", multiple=True, callback=_bulk, metavar="NAME=COUNT", help="A supergroup of so many messages.")
+@click.option("--files", multiple=True, callback=_files, metavar="NAME=COUNTxBYTES", help="A supergroup of documents.")
 @click.option("--truth", type=click.Path(path_type=Path), help="Write the ground truth into this folder at the start.")
 @click.option("--latency", default=0.0, help="Milliseconds from request to answer.")
 @click.option("--jitter", default=0.0, help="Milliseconds by which the latency varies either way.")
@@ -59,22 +68,24 @@ def _limits(context: click.Context, parameter: click.Parameter, values: tuple[st
               help="Limit it otherwise in a takeout.")
 @click.option("--error-rate", default=0.0, help="Share of requests that get a server error.")
 @click.option("--drop-rate", default=0.0, help="Share of requests whose connection is dropped.")
+@click.option("--short-rate", default=0.0, help="Share of file parts that are cut short.")
 @click.option("--gzip/--no-gzip", default=True, show_default=True, help="Pack large answers.")
 @click.option("--state", type=click.Path(path_type=Path), help="Keep auth keys, logins and takeouts here.")
 @click.option("--until-eof", is_flag=True, help="End when standard input does.")
 def main(
     server_file: Path | None, port: int, media_port: int, control_port: int, seed: int, accounts: int,
-    bulk: dict[str, int], truth: Path | None, latency: float, jitter: float, flood: dict[str, Limit],
-    takeout_flood: dict[str, Limit], error_rate: float, drop_rate: float, gzip: bool, state: Path | None,
-    until_eof: bool,
+    bulk: dict[str, int], files: dict[str, tuple[int, int]], truth: Path | None, latency: float, jitter: float,
+    flood: dict[str, Limit], takeout_flood: dict[str, Limit], error_rate: float, drop_rate: float, short_rate: float,
+    gzip: bool, state: Path | None, until_eof: bool,
 ) -> None:
     """Serve a simulated Telegram with a home and a media data centre on the loopback interface."""
     try:
-        server = Server(build_world(seed, accounts, bulk), gzip=gzip, state_file=state)
+        server = Server(build_world(seed, accounts, bulk, files), gzip=gzip, state_file=state)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     fault = server.dispatcher.fault
     fault.latency_ms, fault.jitter_ms, fault.error_rate, fault.drop_rate = latency, jitter, error_rate, drop_rate
+    fault.short_rate = short_rate
     server.dispatcher.flood.limits.update(flood)
     server.dispatcher.flood.takeout_limits.update(takeout_flood)
     if truth is not None:

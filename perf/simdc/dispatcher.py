@@ -8,6 +8,7 @@ from functools import partial
 
 from telethon.errors import TypeNotFoundError
 from telethon.extensions import BinaryReader
+from telethon.tl.types.upload import File
 
 from perf.simdc.answer import boxed, gzipped
 from perf.simdc.call import Call, RpcError, Service
@@ -84,7 +85,10 @@ class Dispatcher:
         try:
             service = self._admit(request, count)
             call = Call(self._world, key.dc_id, key.login, request.takeout_id, request.message_range, self._ledger)
-            return boxed(service(call, request.query))
+            answer = service(call, request.query)
+            if isinstance(answer, File):
+                answer.bytes = self.fault.part(answer.bytes)
+            return boxed(answer)
         except RpcError as error:
             refusal = error
         except Exception:

@@ -28,6 +28,8 @@ class Fault:
     jitter_ms: float = 0.0
     error_rate: float = 0.0
     drop_rate: float = 0.0
+    #: of parts of files: only the first half is sent
+    short_rate: float = 0.0
     #: methods that are hit; all when empty
     methods: list[str] = field(default_factory=list)
     random: Random = field(default_factory=Random)
@@ -44,6 +46,11 @@ class Fault:
         if not self._hits(method, self.drop_rate):
             return Cut.NOT
         return self.random.choice((Cut.BEFORE_WORK, Cut.AFTER_WORK))
+
+    def part(self, data: bytes) -> bytes:
+        """What is sent of a part of a file."""
+        cut = self.short_rate and self.random.random() < self.short_rate
+        return data[: len(data) // 2] if cut else data
 
     def error(self, method: str) -> RpcError | None:
         """The server error that answers this request, mostly none."""

@@ -5,7 +5,7 @@ from random import Random
 
 from telethon.tl import types
 
-from perf.simdc.corpus import channel, forum, group, kind, private, stock
+from perf.simdc.corpus import channel, depot, forum, group, kind, private, stock
 from perf.simdc.corpus.corpus import Corpus
 from perf.simdc.corpus.media import Shelf
 from perf.simdc.corpus.person import gather
@@ -17,13 +17,20 @@ CODE, PASSWORD = "22222", "correct horse"
 FIRST_USER = 5_000_000_001
 #: Bare ids of the chats named by the caller, from this one on.
 FIRST_BULK = 3_000_000_001
+FIRST_FILES = 3_500_000_001
 
 
-def build_world(seed: int, accounts: int = 2, bulk: dict[str, int] | None = None) -> World:
+def build_world(
+    seed: int,
+    accounts: int = 2,
+    bulk: dict[str, int] | None = None,
+    files: dict[str, tuple[int, int]] | None = None,
+) -> World:
     """The corpus of a seed for at least one account.
 
-    `bulk` adds public supergroups sim_<name> with so many messages each, made where they are read. They are in the
-    first account's dialogs. ValueError without an account, or for a name that a chat of the corpus has.
+    `bulk` adds public supergroups sim_<name> with so many messages each, made where they are read; `files` adds such with
+    (count, bytes) documents. They are in the first account's dialogs. ValueError without an account, or for a name that a
+    chat of the corpus has.
     """
     if accounts < 1:
         raise ValueError("a world has at least one account")
@@ -43,6 +50,9 @@ def build_world(seed: int, accounts: int = 2, bulk: dict[str, int] | None = None
     kind.assemble(corpus)
     for number, (name, count) in enumerate((bulk or {}).items(), FIRST_BULK):
         _bulk(corpus, number, name, count)
+    for number, (name, (count, size)) in enumerate((files or {}).items(), FIRST_FILES):
+        _refuse_taken(corpus, name)
+        depot.assemble(corpus, number, name, count, size)
     return world
 
 
@@ -51,12 +61,16 @@ def _account(index: int) -> Account:
     return Account(index, FIRST_USER + index, f"999662{digits}", CODE, PASSWORD if index == 1 else None)
 
 
+def _refuse_taken(corpus: Corpus, name: str) -> None:
+    if f"sim_{name}".lower() in corpus.world.usernames:
+        raise ValueError(f"the corpus has a chat sim_{name} of its own")
+
+
 def _bulk(corpus: Corpus, number: int, name: str, count: int) -> None:
     # perf.simdc.bulk needs this package.
     from perf.simdc.bulk import BulkHistory
 
-    if f"sim_{name}".lower() in corpus.world.usernames:
-        raise ValueError(f"the corpus has a chat sim_{name} of its own")
+    _refuse_taken(corpus, name)
     history = BulkHistory(corpus.world.seed, count, -CHANNEL_MARK - number, corpus.cast.people[:30])
     for item in history.media:
         corpus.shelf.adopt(item)
