@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -261,3 +262,19 @@ def test_a_hole_is_found_at_the_server_and_filled(exporter: Exporter, root: Path
 def test_a_chat_that_cannot_be_asked_for_is_said_to_be_unknown(exporter: Exporter, root: Path) -> None:
     done = verify(exporter, root, "--against-server", "--account", "second", code=ExitCode.PARTIAL)
     assert "it could not be compared" in done.stdout
+
+
+def test_the_documentation_reads_an_archive(root: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "archive.md").read_text()
+    source = page.split("```python\n")[1].split("```")[0]
+    (root.parent / "archive").symlink_to(root)
+    done = subprocess.run([sys.executable, "-c", source], cwd=root.parent, capture_output=True, text=True)
+    assert done.stderr == ""
+    assert len(done.stdout.splitlines()) >= sum(len(lines(root, chat)) for chat in map(int, os.listdir(root / "chats")))
+
+
+def test_the_documentation_names_every_field(root: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "archive.md").read_text()
+    summary = document.load(next((root / "runs").glob("*/summary.json")))
+    for made in (chat_json(root, BUSY), chat_json(root, OLD_HALF), chat_json(root, BUSY)["statement"], summary):
+        assert [name for name in made if f"`{name}`" not in page] == []
