@@ -45,7 +45,10 @@ class ChatStated:
 @frame
 @dataclass(slots=True)
 class ChatEnded:
-    """A chat is complete and durable. `new`: messages that this run added; `empty`: ids without a message."""
+    """A chat is complete and durable. `new`: messages that this run added; `empty`: ids without a message.
+
+    `pages` and `ranges`: what this run asked for, and in how many parts.
+    """
 
     stream: int
     marked_id: int
@@ -53,6 +56,8 @@ class ChatEnded:
     new: int
     empty: int
     total: int
+    pages: int = 0
+    ranges: int = 0
 
 
 @frame

@@ -233,6 +233,7 @@ class Export:
         """Close the chat in the archive, and tell why if it failed."""
         record = walk.target.record
         record.state = "failed" if walk.failure else "complete"
+        record.pages, record.ranges = walk.pages, walk.ranges
         record.reason = str(walk.failure) if walk.failure else None
         await self._send(walk.stream, Kind.CLOSE, record)
         if walk.failure:

@@ -43,6 +43,8 @@ class Walk:
     #: messages that this run added
     added: int = 0
     pages: int = 0
+    #: parts in which they were asked for
+    ranges: int = 1
     probe: Probe = Probe.NO
     top: int = 0
     failure: TgbulkError | None = None
@@ -71,6 +73,7 @@ class Walk:
         if largest is None:
             return None
         self.flying += 1
+        self.ranges += 1
         return self.coverage.split(largest)
 
     def left(self) -> float:

@@ -42,6 +42,9 @@ class ChatRecord:
     state: str = "open"
     #: why it failed
     reason: str | None = None
+    #: pages that the run asked for, and the parts in which it did
+    pages: int = 0
+    ranges: int = 0
 
     def pack(self) -> bytes:
         """The record as a payload of the data way."""
@@ -56,4 +59,5 @@ class ChatRecord:
     def document(self) -> dict[str, Any]:
         """The record as chat.json has it: what is not known is left out."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {"id" if k == "marked_id" else k: v for k, v in values.items() if v is not None and v != []}
+        told = {k: v for k, v in values.items() if v is not None and v != [] and k not in ("pages", "ranges")}
+        return {"id" if k == "marked_id" else k: v for k, v in told.items()}

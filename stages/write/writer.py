@@ -170,7 +170,8 @@ class Writer:
         if record.state == "complete":
             done = chat.progress
             total = -1 if record.total is None else record.total
-            self._control.send(ChatEnded(stream, done.marked_id, done.messages, chat.new, done.empty_count, total))
+            counts = done.messages, chat.new, done.empty_count, total, record.pages, record.ranges
+            self._control.send(ChatEnded(stream, done.marked_id, *counts))
 
     def _tell(self, frame: Have | Wrote | Gone) -> None:
         try:
