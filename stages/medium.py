@@ -138,6 +138,8 @@ class MediaStated:
     #: files that this run completed, and their bytes
     files: int
     bytes: int
+    #: what came over the network for them and for those that failed
+    received: int
     #: files that the archive had already
     known: int
     #: still to come: the run was stopped, or Telegram asked for a long pause

@@ -82,7 +82,7 @@ class MediaIndex:
         self._path = path
         self._selection = selection
         #: this run's counts
-        self.files = self.bytes = 0
+        self.files = self.bytes = self.received = 0
         self._examples: list[list[str]] = []
         try:
             self._database = sqlite3.connect(path, isolation_level=None)
@@ -121,6 +121,7 @@ class MediaIndex:
         """Note what became of files."""
         for row in outcomes:
             one = Outcome(*row)
+            self.received += one.received
             self._execute(
                 "update file set state = ?, reason = ?, sha256 = ?, reference = x'', inline = x'',"
                 " size = case ? when 'done' then ? else size end where number = ?",
@@ -161,6 +162,7 @@ class MediaIndex:
         return MediaStated(
             self.files,
             self.bytes,
+            self.received,
             counts["done"].total() - self.files,
             counts["pending"].total(),
             dict(counts["skipped"]),

@@ -28,9 +28,9 @@ from stages.fetch.error import AuthNeededError, UnreachableError
 from stages.fetch.takeout import Takeout
 
 METHOD = "upload.getFile"
-#: Parts in flight on one connection, and on all of them at the start.
+#: Parts in flight on one connection, and on all of them at the start (spec/media-download.md 5).
 EACH = 4
-START = 4
+START = 8
 #: Connections that the start needs.
 FEWEST = 2
 #: Seconds for an answer, and for a connection with its handshake.

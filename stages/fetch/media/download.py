@@ -11,7 +11,7 @@ from telethon.tl import functions, types
 
 from stages.fetch.client import plain
 from stages.fetch.error import first
-from stages.fetch.media.connection import Pool
+from stages.fetch.media.connection import METHOD, Pool
 from stages.fetch.media.location import location
 from stages.fetch.media.part import PartFile
 from stages.fetch.media.reference import GoneError, References
@@ -26,10 +26,10 @@ _PRECISE = 1024
 #: Parts of one file in flight.
 LANES = 16
 #: Requests for a part that comes short, and looks at an end that is not where it should be.
-TRIES = 3
+TRIES = 5
 CONFIRMATIONS = 2
 #: Fresh references, and moves to another data centre, without a part in between.
-REFRESHES = 3
+REFRESHES = 5
 MOVES = 2
 
 _STALE = (
@@ -153,14 +153,16 @@ class Download:
         """Bytes of the file, whatever its reference and its data centre were thought to be."""
         while True:
             medium = self._medium
-            used = medium.reference
             pool = self._pool(self._item.account, medium.dc)
-            if pool is None or (not used and medium.kind != "peer_photo"):
-                await self._refresh(used, pool is None)
+            if pool is None or not (medium.reference or medium.kind == "peer_photo"):
+                await self._refresh(medium.reference, pool is None)
                 continue
+            # Admission first: the reference is looked at when the request may go.
+            await pool.bucket(METHOD).enter()
+            used = medium.reference
             request = functions.upload.GetFileRequest(location(medium), offset, limit, precise=precise or None)
             try:
-                answer = await pool.call(request)
+                answer = await pool.exchange(request)
             except errors.FileMigrateError as error:
                 self._moves += 1
                 if self._moves > MOVES:
