@@ -6,7 +6,10 @@ import re
 from stages.transcode.capability import Status, VaapiCapabilities
 
 _PROFILE = re.compile(r"^[ \t]*VAProfile(\w+)[ \t]*:[ \t]*VAEntrypoint(\w+)[ \t]*$", re.M)
-_CUT = re.compile(r"^[ \t]*VAProfile\w*[ \t]*(:[ \t]*(VAEntrypoint)?)?\Z", re.M)
+_ENTRIES = (
+    "VLD", "IZZ", "IDCT", "MoComp", "Deblocking", "VideoProc", "EncSlice", "EncSliceLP", "EncPicture", "FEI", "Stats",
+    "ProtectedTEEComm", "ProtectedContent",
+)  # fmt: skip
 _HEADER = "Supported profile and entrypoints"
 _DRIVER = re.compile(r"Driver version: *(.*?) *$", re.M)
 _OPENED = re.compile(r"Trying to open \S*?(\w+)_drv_video\.so")
@@ -72,7 +75,7 @@ def read_vainfo(output: str, returncode: int = 0) -> VaapiCapabilities:
         decoders=tuple(sorted(decoders)),
         low_power_only="EncSliceLP" in h264 and "EncSlice" not in h264,
         error_class=error_class,
-        partial=(bool(pairs) and (not found or _HEADER not in output)) or bool(_CUT.search(output.rstrip("\n"))),
+        partial=(bool(pairs) and (not found or _HEADER not in output)) or _is_cut(output),
     )
 
 
@@ -88,6 +91,13 @@ def _judge(output: str, returncode: int, listed: bool, h264: bool) -> tuple[Stat
     if h264:
         return Status.AVAILABLE, "", "the driver lists an H.264 encoder"
     return Status.NO_ENCODER, "", "the driver lists no H.264 encoder"
+
+
+def _is_cut(output: str) -> bool:
+    """The last line is the beginning of a pair."""
+    last = output.rstrip().rpartition("\n")[2].strip()
+    pair = _PROFILE.fullmatch(last)
+    return last.startswith("VAProfile") and (pair is None or pair[2] not in _ENTRIES)
 
 
 def _codec(profile: str) -> str:

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import pytest
+
+from stages.transcode.ending import Ended, Ending
+from stages.transcode.failure import REASON_LENGTH, Failure, classify, size_limit
+
+
+def ended(stderr: str, returncode: int = 1, ending: Ending = Ending.EXITED) -> Ended:
+    return Ended("ffmpeg", ending, returncode, b"", stderr, 1.0)
+
+
+HARDWARE = {
+    Failure.DEVICE: [
+        "[AVHWDeviceContext @ 0x55d1] Failed to initialise VAAPI connection: -1 (unknown libva error).",
+        "[AVHWDeviceContext @ 0x55d1] No VA display found for device /dev/dri/renderD128.",
+        "Device creation failed: -22.",
+        "Device creation failed: -542398533.",
+        "[AVHWDeviceContext @ 0x1] Cannot open a VA display from DRM device /dev/null.",
+        "libva: /usr/lib/dri/i965_drv_video.so init failed",
+        "libva error: /usr/lib/dri/i965_drv_video.so init failed",
+        "No device available for decoder: device type vaapi needed for codec h264.",
+        "ffmpeg: symbol lookup error: ffmpeg: undefined symbol: vaMapBuffer2",
+    ],
+    Failure.ENCODER: [
+        "[h264_vaapi @ 0x1] No usable encoding profile found.",
+        "[h264_vaapi @ 0x1] No usable encoding entrypoint found for profile VAProfileH264High (7).",
+        "[h264_vaapi @ 0x1] Driver does not support CQP RC mode (supported modes: VBR).",
+        "[h264_vaapi @ 0x1] Driver does not support any RC mode compatible with selected options (supported modes: CQP)",
+        "[h264_vaapi @ 0x1] Failed to create encode pipeline configuration: 12 (the requested VAProfile is not supported).",
+        "[h264_vaapi @ 0x1] Failed to create encode pipeline context: 2 (resource allocation failed).",
+        "[hwupload @ 0x1] A hardware device reference is required to upload frames to.",
+    ],
+    Failure.SIZE: [
+        "[h264_vaapi @ 0x1] Hardware does not support encoding at size 1080x2344 "
+        "(constraints: width 256-4096 height 128-2304)."
+    ],
+    Failure.RUNTIME: [
+        "[h264_vaapi @ 0x1] Failed to end picture encode issue: 24 (internal encoding error).",
+        "[AVHWFramesContext @ 0x1] Failed to upload frame: -5",
+        "[h264_vaapi @ 0x1] Failed to sync to picture completion: 23 (internal decoding error).",
+        "[h264_vaapi @ 0x1] Failed to map output buffers: 24 (internal encoding error).",
+        "[h264_vaapi @ 0x1] Encode failed: -5.",
+        "[h264 @ 0x1] Failed to end picture decode issue: 23 (internal decoding error).",
+        "[h264 @ 0x1] hardware accelerator failed to decode picture",
+        "[AVHWFramesContext @ 0x1] Failed to create surface: 2 (resource allocation failed).",
+    ],
+    Failure.FILTER: [
+        "Impossible to convert between the formats supported by the filter 'Parsed_null_0' and the filter 'auto_scale_0'",
+        "[scale_vaapi @ 0x1] Failed to create processing pipeline config: 12 (the requested VAProfile is not supported).",
+        "[scale_vaapi @ 0x1] Hardware does not support scaling to size 9000x9000 (constraints: width 16-8192).",
+    ],
+}
+OTHERS = {
+    Failure.INPUT: [
+        "[mov,mp4,m4a,3gp,3g2,mj2 @ 0x1] moov atom not found",
+        "the file: Invalid data found when processing input",
+        "Stream map '0:v:0' matches no streams.",
+        "Error while opening decoder for input stream #0:0 : Invalid argument",
+        "[h264 @ 0x1] Picture size 16384x16384 exceeds specified max pixel count 33177600",
+        "[concat @ 0x1] Format not on whitelist 'mov,matroska'",
+    ],
+    Failure.SPACE: ["av_interleaved_write_frame(): No space left on device"],
+    Failure.PERMISSION: ["the file: No such file or directory", "the file: Permission denied"],
+    Failure.TOOL: ["ffmpeg: error while loading shared libraries: libavdevice.so.59: cannot", "Unknown encoder 'libx264'"],
+}
+
+
+@pytest.mark.parametrize(("failure", "line"), [(kind, line) for kind, lines in HARDWARE.items() for line in lines])
+def test_what_the_gpu_did(failure: Failure, line: str) -> None:
+    found, reason = classify(ended(f"noise\n{line}\nConversion failed!\n"), hardware=True)
+    assert found is failure
+    assert reason
+    assert reason in line
+    assert "@" not in reason
+
+
+@pytest.mark.parametrize(("failure", "line"), [(kind, line) for kind, lines in OTHERS.items() for line in lines])
+@pytest.mark.parametrize("hardware", [False, True])
+def test_what_the_file_or_the_machine_did(failure: Failure, line: str, hardware: bool) -> None:
+    assert classify(ended(f"noise\n{line}\nConversion failed!\n"), hardware)[0] is failure
+
+
+def test_hardware_lines_come_before_the_files() -> None:
+    both = "moov atom not found\nFailed to end picture decode issue: 23 (internal decoding error).\n"
+    assert classify(ended(both), hardware=True)[0] is Failure.RUNTIME
+    assert classify(ended(both), hardware=False)[0] is Failure.INPUT
+
+
+@pytest.mark.parametrize("returncode", [-6, -11, -7])
+def test_crashes(returncode: int) -> None:
+    assert classify(ended("", returncode), hardware=True)[0] is Failure.CRASH
+    assert classify(ended("Failed to upload", returncode), hardware=True)[0] is Failure.CRASH
+
+
+@pytest.mark.parametrize(
+    ("ending", "failure"),
+    [
+        (Ending.STALLED, Failure.HANG),
+        (Ending.EXPIRED, Failure.HANG),
+        (Ending.STUCK, Failure.HANG),
+        (Ending.STOPPED, Failure.STOPPED),
+        (Ending.MISSING, Failure.TOOL),
+    ],
+)
+def test_endings(ending: Ending, failure: Failure) -> None:
+    assert classify(ended("Failed to upload", -15, ending), hardware=True)[0] is failure
+
+
+@pytest.mark.parametrize(("returncode", "stderr"), [(1, ""), (234, "strange\n"), (251, "x" * 5000), (-9, "\x1b[31mred")])
+def test_what_nobody_knows(returncode: int, stderr: str) -> None:
+    failure, reason = classify(ended(stderr, returncode), hardware=True)
+    assert failure is Failure.UNKNOWN
+    assert 0 < len(reason) <= REASON_LENGTH
+    assert reason.isprintable()
+
+
+def test_limits_of_size() -> None:
+    assert size_limit(HARDWARE[Failure.SIZE][0]) == (256, 4096, 128, 2304)
+    assert size_limit("Hardware does not support encoding at size 1x1") is None

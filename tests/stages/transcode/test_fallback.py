@@ -1,0 +1,219 @@
+"""What happens when ffmpeg, the GPU or the disk fail, with a stand-in for ffmpeg."""
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from film import Films
+from standin import Standin
+
+from stages.event import Notice
+from stages.transcode.breaker import Breaker
+from stages.transcode.capability import SizeLimit, Status, VaapiCapabilities
+from stages.transcode.config import TranscodeConfig
+from stages.transcode.detect import search
+from stages.transcode.job import TranscodeJob, TranscodeResult
+from stages.transcode.stop import Stop
+from stages.transcode.tool import Tools, find_tools
+from stages.transcode.transcoder import Transcoder
+
+PIPELINE = "Failed to end picture encode issue: 24 (internal encoding error)."
+DEVICE = "Failed to initialise VAAPI connection: -1 (unknown libva error)."
+LARGE = SizeLimit(16, 4096, 16, 4096)
+GPU = VaapiCapabilities(Status.AVAILABLE, "", node="/dev/dri/renderD128", rate="CQP", decoders=("mpeg4",), size=LARGE)
+
+
+class Bench:
+    """One transcode process's inside, with a GPU that the stand-in has."""
+
+    def __init__(self, tools: Tools, config: TranscodeConfig, source: Path, target: Path) -> None:
+        self._tools, self._config, self.source, self._target = tools, config, source, target
+        self.start()
+
+    def start(self, found: VaapiCapabilities = GPU, decode: bool = False) -> None:
+        self.told: list[object] = []
+        self.breaker = Breaker(found, decode)
+        self.transcoder = Transcoder(self._config, self._tools, self.breaker, Stop(), self.told.append)
+
+    def __call__(self) -> TranscodeResult:
+        """One job, its output taken away again."""
+        result = self.transcoder.handle(TranscodeJob(1, str(self.source), str(self._target), "video"))
+        assert self.source.exists()
+        if result.outcome != "done":
+            assert list(self._target.parent.iterdir()) == []
+        self._target.unlink(missing_ok=True)
+        return result
+
+    @property
+    def notices(self) -> list[str]:
+        return [frame.text for frame in self.told if isinstance(frame, Notice)]
+
+
+@pytest.fixture
+def standin(films: Films, tmp_path: Path) -> Standin:
+    folder = tmp_path / "standin"
+    folder.mkdir()
+    return Standin(folder, films("silent.mp4"), films("silent.mp4", seconds=0.3))
+
+
+@pytest.fixture
+def config(standin: Standin, tools: Tools, tmp_path: Path) -> TranscodeConfig:
+    dri = tmp_path / "dri"
+    dri.mkdir()
+    (dri / "renderD128").touch()
+    clocks = {"stall": 0.4, "cpu_stall": 0.4, "term_grace": 0.1, "trial": 0.6}
+    return TranscodeConfig(ffmpeg=str(standin.ffmpeg), ffprobe=tools.ffprobe or None, dri=dri, **clocks)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def bench(config: TranscodeConfig, tools: Tools, films: Films, tmp_path: Path) -> Bench:
+    if not tools.ffprobe:
+        pytest.skip("the stand-in for ffmpeg answers no questions about files: needs ffprobe")
+    (tmp_path / "out").mkdir()
+    return Bench(replace(find_tools(config), vainfo=""), config, films("silent.mkv"), tmp_path / "out" / "film.mp4")
+
+
+def test_the_gpu_is_found_and_used(standin: Standin, config: TranscodeConfig, bench: Bench) -> None:
+    standin.will(tiny="say:Hardware does not support encoding at size 16x16 (constraints: width 64-4096 height 32-2304).")
+    found = search(config, replace(find_tools(config), vainfo=""))
+    assert (found.status, found.rate, found.size) == (Status.AVAILABLE, "CQP", SizeLimit(64, 4096, 32, 2304))
+    bench.start(found)
+    result = bench()
+    assert (result.outcome, result.encoder, result.attempts) == ("done", "h264_vaapi", 1)
+    assert standin.kinds == ["trial", "tiny", "hardware"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "low_power", "rate", "kinds"),
+    [
+        (["say:Driver does not support CQP RC mode", "ok"], True, "CQP", 2),
+        (["say:No usable encoding entrypoint found for profile VAProfileH264High (7).", "say:x", "ok"], False, "", 3),
+    ],
+)
+def test_the_ladder_of_a_node(
+    standin: Standin, config: TranscodeConfig, steps: list[str], low_power: bool, rate: str, kinds: int
+) -> None:
+    standin.will(trial=steps)
+    found = search(config, replace(find_tools(config), vainfo=""))
+    assert (found.usable, found.low_power, found.rate) == (True, low_power, rate)
+    assert standin.kinds == ["trial"] * kinds + ["tiny"]
+
+
+@pytest.mark.parametrize(
+    ("what", "status", "failure", "trials"),
+    [
+        (f"say:{DEVICE}", Status.ERROR, "device", 1),
+        (f"say:{PIPELINE}", Status.NO_ENCODER, "runtime", 3),
+        ("hang", Status.NO_ENCODER, "hang", 1),
+        ("abort", Status.NO_ENCODER, "crash", 1),
+    ],
+)
+def test_a_trial_that_fails(
+    standin: Standin, config: TranscodeConfig, what: str, status: Status, failure: str, trials: int
+) -> None:
+    standin.will(trial=what)
+    found = search(config, replace(find_tools(config), vainfo=""))
+    assert (found.status, found.error_class, len(standin.kinds)) == (status, failure, trials)
+
+
+@pytest.mark.parametrize(
+    ("what", "failure"),
+    [
+        (f"half:{PIPELINE}", PIPELINE),
+        ("abort", "ffmpeg was ended by SIGABRT"),
+        ("hang", "ffmpeg made no progress and was stopped after "),
+        ("empty", "the output cannot be read: the file is empty"),
+        ("nothing", "ffmpeg made no output"),
+        ("short", "the source is damaged: 0.3 s of 1.0 s could be read"),
+    ],
+)
+def test_the_cpu_takes_over(standin: Standin, bench: Bench, what: str, failure: str) -> None:
+    standin.will(hardware=what)
+    result = bench()
+    assert (result.outcome, result.encoder, result.attempts) == ("done", "libx264", 2)
+    assert result.reason.startswith(f"is in mpeg4; h264_vaapi failed: {failure}")
+
+
+@pytest.mark.parametrize("what", [f"say:{DEVICE}", "abort", "hang"])
+def test_one_of_these_ends_the_use_of_the_gpu(standin: Standin, bench: Bench, what: str) -> None:
+    standin.will(hardware=what)
+    assert [bench().attempts for _ in range(3)] == [2, 1, 1]
+    assert standin.kinds == ["hardware", "cpu", "cpu", "cpu"]
+    assert len(bench.notices) == 1
+    assert bench.notices[0].startswith("films are encoded on the CPU from now on: ")
+    assert sum(bench.breaker.failures.values()) == 1
+
+
+def test_three_others_in_a_row_do(standin: Standin, bench: Bench) -> None:
+    failure = f"say:{PIPELINE}"
+    standin.will(hardware=[failure, failure, "ok", failure, failure, failure])
+    assert [bench().encoder for _ in range(7)] == ["libx264"] * 2 + ["h264_vaapi"] + ["libx264"] * 4
+    assert standin.kinds.count("hardware") == 6
+    assert bench.breaker.failures == {"runtime": 5}
+    assert bench.breaker.reason == PIPELINE
+
+
+def test_a_file_that_fails_everywhere_is_not_the_gpus_fault(standin: Standin, bench: Bench) -> None:
+    standin.will(hardware="abort", cpu="abort")
+    results = [bench() for _ in range(3)]
+    assert {(result.outcome, result.failure, result.attempts) for result in results} == {("failed", "crash", 2)}
+    assert bench.notices == []
+
+
+def test_hardware_decoding_is_given_up_alone(standin: Standin, bench: Bench) -> None:
+    standin.will(decode="say:Failed to end picture decode issue: 23 (internal decoding error).")
+    bench.start(decode=True)
+    assert [bench().encoder for _ in range(4)] == ["h264_vaapi"] * 4
+    assert standin.kinds == ["decode", "hardware"] * 3 + ["hardware"]
+    assert bench.notices == [
+        "the GPU does not decode any more in this run: Failed to end picture decode issue: 23 (internal decoding error)."
+    ]
+
+
+def test_sizes_that_the_gpu_refuses_are_remembered(standin: Standin, bench: Bench) -> None:
+    standin.will(
+        hardware="say:Hardware does not support encoding at size 128x96 (constraints: width 256-4096 height 128-2304)."
+    )
+    assert [bench().encoder for _ in range(4)] == ["libx264"] * 4
+    assert standin.kinds == ["hardware", "cpu", "cpu", "cpu", "cpu"]
+    assert bench.notices == []
+
+
+@pytest.mark.parametrize(
+    ("what", "failure", "kinds"),
+    [
+        ("full:av_interleaved_write_frame(): No space left on device", "space", ["hardware"]),
+        ("say:moov atom not found", "input", ["hardware", "cpu"]),
+        ("hang", "hang", ["hardware", "cpu"]),
+        ("flood", "", ["hardware"]),
+        ("say:" + "y" * 5000, "unknown", ["hardware", "cpu"]),
+    ],
+)
+def test_both_fail(standin: Standin, bench: Bench, what: str, failure: str, kinds: list[str]) -> None:
+    standin.will(hardware=what, cpu=what)
+    result = bench()
+    assert (result.outcome, result.failure) == ("failed" if failure else "done", failure)
+    assert standin.kinds == kinds
+    assert len(result.reason) < 500
+
+
+def test_a_remux_that_fails_becomes_a_transcode(standin: Standin, bench: Bench, films: Films) -> None:
+    bench.source = films("silent.mp4", "-movflags", "0")
+    standin.will(copy="say:Can't write packet with unknown timestamp")
+    result = bench()
+    assert standin.kinds == ["copy", "hardware"]
+    assert result.reason.startswith("has its index at the end; copy failed: Can't write packet with unknown timestamp")
+    assert result.action == "discard"  # the stand-in's film is as large as the original
+
+
+def test_what_ffmpeg_leaves_behind_goes_with_it(standin: Standin, bench: Bench) -> None:
+    standin.will(hardware="child")
+    assert bench().outcome == "done"
+    pid = int((standin.folder / "child").read_text())
+    deadline = time.monotonic() + 10
+    while os.path.exists(f"/proc/{pid}") and "State:\tZ" not in Path(f"/proc/{pid}/status").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
