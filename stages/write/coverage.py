@@ -80,8 +80,8 @@ class Coverage:
         if place < self.joined:
             write_all(self._messages, lines, self._joined_size())
         else:
-            write_all(self._open[lo], lines, one.size)
-            self._dirty.add(lo)
+            write_all(self._open[one.lo], lines, one.size)
+            self._dirty.add(one.lo)
         one.size += len(lines)
         one.crc = crc32(lines, one.crc)
         one.next = max(one.next, upto)
@@ -117,9 +117,9 @@ class Coverage:
             self._segments.rmdir()
 
     def _find(self, lo: int) -> int:
-        """The place of the range that began at lo, or a new one for it. Joined ranges that touch have become one."""
+        """The place of the range that began at lo, or has become part of one that reached it; or a new one for it."""
         place = bisect_right(self.ranges, lo, key=lambda one: one.lo) - 1
-        if place >= 0 and (self.ranges[place].lo == lo or (place < self.joined and lo <= self.ranges[place].next)):
+        if place >= 0 and lo <= self.ranges[place].next:
             return place
         place += 1
         if place < self.joined:
