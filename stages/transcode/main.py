@@ -80,7 +80,7 @@ class Service:
         try:
             frame, _ = control.receive()
         except ChannelClosed:
-            self._end()
+            self._end(at_once=True)
             return False
         if isinstance(frame, Finish):
             self._end()
@@ -96,8 +96,8 @@ class Service:
         self._waiting.put(job)
         return True
 
-    def _end(self) -> None:
-        self._stop.request()
+    def _end(self, at_once: bool = False) -> None:
+        self._stop.request(at_once)
         self._end_of_jobs()
 
     def _end_of_jobs(self) -> None:

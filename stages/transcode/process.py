@@ -205,6 +205,8 @@ class _Watch:
         if self._stop is not None:
             self._selector.unregister(self._stop)
         for number, grace in ((signal.SIGTERM, self._clock.term_grace), (signal.SIGKILL, self._clock.kill_grace)):
+            if number == signal.SIGTERM and self._stop is not None and self._stop.at_once:
+                continue
             self._process.signal(number)
             until = time.monotonic() + grace
             while (left := until - time.monotonic()) > 0:

@@ -45,6 +45,10 @@ if what == "hang":
     say("will not stop")
     while True:
         time.sleep(60)
+if what == "slow":
+    for frame in range(2, 200):
+        progress(frame)
+        time.sleep(0.05)
 if what in ("half", "full"):
     shutil.copyfile(folder + "/good.mp4", output)
     os.truncate(output, 1000)

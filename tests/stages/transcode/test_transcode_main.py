@@ -1,0 +1,188 @@
+"""The real process under the real supervisor: jobs in, results out, and every way to die."""
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from film import Films
+from standin import Standin
+
+from engine.channel import Channel, ChannelClosed, control_pair
+from engine.supervisor import Child, Died, Supervisor, Told
+from stages.event import Finish, Notice, Ready
+from stages.transcode.config import TranscodeConfig
+from stages.transcode.job import TranscodeJob, TranscodeProgress, TranscodeResult, TranscodeSummary
+from stages.transcode.tool import Tools
+
+PATIENCE = 30.0
+
+
+@dataclass
+class Room:
+    """A running transcode process, seen from fetch and from the supervisor."""
+
+    supervisor: Supervisor
+    child: Child
+    jobs: Channel
+    results: Channel
+
+    def until(self, kind: type[Any]) -> list[Any]:
+        """What the process tells the supervisor, up to the first of that kind (Died: to its end)."""
+        told: list[Any] = []
+        deadline = time.monotonic() + PATIENCE
+        for event in self.supervisor.events():
+            assert time.monotonic() < deadline, told
+            if isinstance(event, Told):
+                told.append(event.frame)
+                if isinstance(event.frame, kind):
+                    return told
+            if isinstance(event, Died):
+                if kind is Died:
+                    return told
+                raise AssertionError(told)
+        raise AssertionError(told)
+
+    def ask(self, number: int, source: Path, folder: Path, kind: str = "video") -> None:
+        self.jobs.send(TranscodeJob(number, str(source), str(folder / f"{number}.mp4"), kind))
+
+    def answer(self) -> TranscodeResult:
+        result, _ = self.results.receive()
+        assert isinstance(result, TranscodeResult)
+        return result
+
+
+@pytest.fixture
+def rooms() -> Iterator[Any]:
+    started: list[Room] = []
+    with Supervisor(["stages.transcode.main"]) as supervisor:
+
+        def start(config: TranscodeConfig) -> Room:
+            jobs, their_jobs = control_pair()
+            their_results, results = control_pair()
+            child = supervisor.start("transcode", "stages.transcode.main:main", config, their_jobs, their_results)
+            their_jobs.close()
+            their_results.close()
+            started.append(Room(supervisor, child, jobs, results))
+            return started[-1]
+
+        yield start
+        for room in started:
+            room.jobs.close()
+            room.results.close()
+
+
+@pytest.fixture
+def standin(films: Films, tmp_path: Path) -> Standin:
+    folder = tmp_path / "standin"
+    folder.mkdir()
+    standin = Standin(folder, films("silent.mp4"), films("silent.mp4"))
+    standin.will(cpu="hang")
+    return standin
+
+
+def stuck(standin: Standin) -> int:
+    """The stand-in's process id, once it hangs."""
+    deadline = time.monotonic() + PATIENCE
+    while "cpu" not in standin.kinds:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    for entry in os.listdir("/proc"):
+        try:
+            if entry.isdigit() and f"{standin.ffmpeg}\0".encode() in Path(f"/proc/{entry}/cmdline").read_bytes():
+                return int(entry)
+        except OSError:
+            continue
+    raise AssertionError("no process of the stand-in")
+
+
+def wait_until_gone(pid: int) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while os.path.exists(f"/proc/{pid}"):
+        if "State:\tZ" in Path(f"/proc/{pid}/status").read_text() and os.getppid() != 1:
+            break
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_jobs_are_answered(rooms: Any, films: Films, tools: Tools, tmp_path: Path) -> None:
+    room = rooms(TranscodeConfig(dri=tmp_path))
+    names = ["plain.mp4", "plain.avi", "plain.mkv", "voice.ogg"]
+    for number, name in enumerate(names):
+        room.ask(number, films(name), tmp_path)
+    room.ask(9, tmp_path / "nowhere", tmp_path)
+    results = {result.number: result for result in (room.answer() for _ in range(5))}
+    assert [results[number].action for number in range(4)] == ["skip", "transcode", "remux", "leave"]
+    assert [results[number].encoder for number in (0, 1, 2, 3, 9)] == ["", "libx264", "copy", "", ""]
+    assert (results[9].outcome, results[9].reason) == ("failed", "the original is not there")
+    room.jobs.close()
+    told = room.until(Died)
+    assert (room.child.status, [type(frame) for frame in told]) == (0, [Notice, Ready, TranscodeSummary])
+    assert told[0].text == f"films are encoded on the CPU: there is no render node in {tmp_path}"
+    assert (told[2].outcomes, told[2].encoders) == ({"kept": 2, "done": 2, "failed": 1}, {"libx264": 1, "copy": 1})
+    with pytest.raises(ChannelClosed):
+        room.results.receive()
+
+
+def test_progress_is_told(rooms: Any, standin: Standin, films: Films, tmp_path: Path) -> None:
+    standin.will(cpu="slow")
+    room = rooms(TranscodeConfig(ffmpeg=str(standin.ffmpeg), force_cpu=True))
+    room.ask(1, films("silent.mkv"), tmp_path)
+    progress = room.until(TranscodeProgress)[-1]
+    assert (progress.number, progress.encoder, progress.done) == (1, "libx264", 0)
+    room.child.control.send(Finish())
+    stopped = room.answer()
+    assert (stopped.outcome, stopped.failure) == ("stopped", "stopped")
+    room.until(Died)
+    assert list(tmp_path.glob("1.*")) == []
+
+
+def test_a_stop_in_the_middle(rooms: Any, standin: Standin, films: Films, tmp_path: Path) -> None:
+    room = rooms(TranscodeConfig(ffmpeg=str(standin.ffmpeg), force_cpu=True, term_grace=0.3))
+    room.ask(1, films("silent.mkv"), tmp_path)
+    room.ask(2, films("mpeg4.mp4"), tmp_path)
+    pid = stuck(standin)
+    room.child.control.send(Finish())
+    assert {room.answer().outcome for _ in range(2)} == {"stopped"}
+    told = room.until(Died)
+    assert room.child.status == 0
+    assert told[-1].outcomes == {"stopped": 2}
+    wait_until_gone(pid)
+
+
+def test_a_killed_transcode_process_leaves_no_ffmpeg(rooms: Any, standin: Standin, films: Films, tmp_path: Path) -> None:
+    room = rooms(TranscodeConfig(ffmpeg=str(standin.ffmpeg), force_cpu=True))
+    room.ask(1, films("silent.mkv"), tmp_path)
+    room.until(Ready)
+    pid = stuck(standin)
+    os.kill(room.child.pid, signal.SIGKILL)
+    room.until(Died)
+    wait_until_gone(pid)
+    with pytest.raises(ChannelClosed):
+        room.results.receive()
+
+
+def test_a_supervisor_that_is_gone_leaves_no_ffmpeg(standin: Standin, films: Films, tmp_path: Path) -> None:
+    jobs, their_jobs = control_pair()
+    their_results, results = control_pair()
+    with Supervisor(["stages.transcode.main"]) as supervisor:
+        config = TranscodeConfig(ffmpeg=str(standin.ffmpeg), force_cpu=True)
+        supervisor.start("transcode", "stages.transcode.main:main", config, their_jobs, their_results)
+        jobs.send(TranscodeJob(1, str(films("silent.mkv")), str(tmp_path / "1.mp4"), "video"))
+        pid = stuck(standin)
+    wait_until_gone(pid)
+    for channel in (jobs, their_jobs, results, their_results):
+        channel.close()
+
+
+def test_fetch_that_is_gone_ends_it(rooms: Any, films: Films, tools: Tools, tmp_path: Path) -> None:
+    room = rooms(TranscodeConfig(force_cpu=True))
+    room.results.close()
+    room.ask(1, films("plain.mp4"), tmp_path)
+    room.until(Died)
+    assert room.child.status == 0
