@@ -12,7 +12,7 @@ from perf.bench.tgbulk import TgBulk
 #: Milliseconds.
 LATENCY = 100.0
 #: Messages of the chat, and of the one for tg-export, which waits a second after every page.
-SIZES = {Scale.QUICK: (5_000, 300), Scale.NORMAL: (50_000, 2_000), Scale.FULL: (50_000, 2_000)}
+SIZES = {Scale.QUICK: (3_000, 200), Scale.NORMAL: (50_000, 2_000), Scale.FULL: (50_000, 2_000)}
 OURS = TgBulk(("--max-in-flight", "24"))
 EXPORTERS: tuple[Exporter, ...] = (OURS, Plain(), TgChatDump(), TgExport())
 GOAL = Goal(10, at_least=True, ratio=True)
@@ -31,13 +31,11 @@ def run(bench: Bench) -> list[Row]:
                     results.setdefault(exporter.name, []).append(result)
     ours = median(results[OURS.name], _rate)
     note = f"{' '.join(OURS.options)}; start-up not counted"
-    rows = []
-    for name, goals in ((Plain().name, (GOAL,)), (TgChatDump().name, ()), (TgExport().name, ())):
-        rows.append(
-            Row("one chat, 100 ms", Unit.RATE, ours, median(results.get(name, []), _rate), name, goals,
-                bench.skipped.get(name, note))
-        )
-    return rows
+    return [
+        Row("one chat, 100 ms", Unit.RATE, ours, median(results.get(name, []), _rate), name, goals,
+            bench.skipped.get(name, note))
+        for name, goals in ((Plain().name, (GOAL,)), (TgChatDump().name, ()), (TgExport().name, ()))
+    ]
 
 
 def _rate(result: Result) -> float:
