@@ -8,7 +8,8 @@ from enum import Enum
 from engine.error import UsageError
 from stages.telegram.chat import CHANNEL_MARK
 
-_LINK = re.compile(r"(?:https?://)?(?:www\.)?(?:t\.me|telegram\.me|telegram\.dog)/(?P<path>[^?#]+)(?:[?#].*)?", re.IGNORECASE)
+_HOST = r"(?:https?://)?(?:www\.)?(?:t\.me|telegram\.me|telegram\.dog)"
+_LINK = re.compile(_HOST + r"/(?P<path>[^?#]+)(?:[?#].*)?", re.IGNORECASE)
 _DEEP = re.compile(r"tg://(?:resolve\?(?:.*&)?domain=(?P<name>\w+)|join\?(?:.*&)?invite=(?P<hash>[\w-]+))(?:&.*)?")
 _USERNAME = re.compile(r"@?(?P<name>[A-Za-z]\w{2,31})", re.ASCII)
 _INVITE = re.compile(r"(?:\+|joinchat/)(?P<hash>[\w-]+)/?", re.ASCII)
