@@ -17,6 +17,13 @@ from stages.write.archive import Archive
 from stages.write.chat import Progress
 
 HEADINGS = ("id", "type", "title", "state", "messages", "covered", "next")
+#: state of a chat -> what the next export of it does
+_NEXT = {
+    "complete": "asks for what is new",
+    "open": "goes on",
+    "failed": "tries again",
+    "gaps": "asks again for what could not be decoded",
+}
 #: Ranges of ids shown of one chat.
 _SHOWN = 3
 
@@ -67,9 +74,7 @@ def _next(archive: Archive, progress: Progress) -> str:
     """What the next export of this chat does."""
     if not archive.chat(progress.marked_id).is_dir():
         return "begins anew, its folder is gone"
-    if progress.state == "complete":
-        return "asks for what is new"
-    return "tries again" if progress.state == "failed" else "goes on"
+    return _NEXT[progress.state]
 
 
 def _row(chat: dict[str, Any]) -> list[str | int | None]:
@@ -80,11 +85,11 @@ def _row(chat: dict[str, Any]) -> list[str | int | None]:
 
 
 def _about(state: State, holder: str | None, last: dict[str, Any] | None, chats: list[dict[str, Any]]) -> list[str]:
-    counts = {name: sum(chat["state"] == name for chat in chats) for name in ("complete", "open", "failed")}
+    counts = {name: sum(chat["state"] == name for chat in chats) for name in _NEXT}
     messages = sum(chat["messages"] for chat in chats)
     lines = [
-        f"{len(chats)} chats: {counts['complete']} complete, {counts['open']} under way, {counts['failed']} failed; "
-        f"{messages:,} messages"
+        f"{len(chats)} chats: {counts['complete']} complete, {counts['open']} under way, {counts['failed']} failed"
+        + (f", {counts['gaps']} with gaps" if counts["gaps"] else "") + f"; {messages:,} messages"
     ]
     if holder:
         lines.append(f"a run is going on: {holder}")
