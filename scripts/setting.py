@@ -26,7 +26,11 @@ VARIABLES = {
     "server": "TGBULK_SERVER",
     "home": "TGBULK_HOME",
     "account": "TGBULK_ACCOUNT",
+    "force_cpu_transcode": "FORCE_CPU_TRANSCODE",
+    "vaapi_device_path": "VAAPI_DEVICE_PATH",
 }
+#: What a setting that is on or off can be; in the configuration file also true and false.
+SWITCHES = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
 class MissingApiError(UsageError):
@@ -48,6 +52,10 @@ class Setting:
     #: at least one
     accounts: tuple[str, ...]
     verbose: bool = False
+    #: films are encoded on the CPU, whatever GPU there is
+    force_cpu: bool = False
+    #: the only render node to try; None tries all
+    vaapi_device: Path | None = None
 
     @property
     def account(self) -> str:
@@ -90,6 +98,8 @@ def read_setting(server: str | None = None, accounts: tuple[str, ...] = (), verb
         home=Path(home).expanduser().absolute(),
         accounts=tuple(dict.fromkeys(accounts)) or (values.get("account") or "main",),
         verbose=verbose,
+        force_cpu=_read_switch("force_cpu_transcode", values.get("force_cpu_transcode", False)),
+        vaapi_device=Path(values["vaapi_device_path"]).expanduser() if values.get("vaapi_device_path") else None,
     )
 
 
@@ -131,9 +141,17 @@ def _read_config() -> dict[str, Any]:
     for name, value in values.items():
         if name not in VARIABLES:
             raise UsageError(f"{path}: there is no setting {name!r}; it can hold {', '.join(VARIABLES)}")
-        if not isinstance(value, str) and not (name == "api_id" and type(value) is int):
+        other = {"api_id": int, "force_cpu_transcode": bool}.get(name, str)
+        if not isinstance(value, str) and type(value) is not other:
             raise UsageError(f"{path}: {name} is not a string")
     return values
+
+
+def _read_switch(name: str, value: Any) -> bool:
+    found = value if isinstance(value, bool) else SWITCHES.get(value.strip().lower())
+    if found is None:
+        raise UsageError(f"{VARIABLES[name]} is {value!r}; it can be 1 or 0, true or false, yes or no, on or off")
+    return found
 
 
 def _read_api_id(value: Any) -> int | None:

@@ -6,6 +6,8 @@ import pytest
 
 from engine.error import ExitCode, UsageError
 from scripts.setting import VARIABLES, MissingApiError, read_setting
+from scripts.transcode import transcode_config
+from stages.transcode.config import TranscodeConfig
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ def test_each_place_beats_the_next(config: Path, tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("TELEGRAM_API_HASH", "")
     setting = read_setting()
     assert (setting.api_hash, setting.account) == ("dot$HOMEenv", "environment")
-    assert read_setting(account="flag").account == "flag"
+    assert read_setting(accounts=("flag",)).account == "flag"
     assert "dot$HOMEenv" not in repr(setting)
 
 
@@ -55,6 +57,8 @@ def test_each_place_beats_the_next(config: Path, tmp_path: Path, monkeypatch: py
         ("api_id = 'x'", "TELEGRAM_API_ID is not a number"),
         ("api_id = 99999999999", "TELEGRAM_API_ID is not a number"),
         ("api_id", "Expected '='"),
+        ("force_cpu_transcode = 2", "force_cpu_transcode is not a string"),
+        ("force_cpu_transcode = 'maybe'", "FORCE_CPU_TRANSCODE is 'maybe'; it can be 1 or 0"),
     ],
 )
 def test_a_mistake_in_the_configuration_is_named(config: Path, text: str, mistake: str) -> None:
@@ -73,3 +77,16 @@ def test_the_exit_codes_are_documented() -> None:
     page = (Path(__file__).parents[2] / "docs" / "exit-codes.md").read_text()
     rows = [line.split("|")[1:3] for line in page.splitlines() if line.startswith("| ") and line[2].isdigit()]
     assert [(int(code), name.strip()) for code, name in rows] == [(c.value, c.name.lower()) for c in ExitCode]
+
+
+def test_films(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert transcode_config(read_setting()) == TranscodeConfig(force_cpu=False, device=None)
+    config.write_text("force_cpu_transcode = true\nvaapi_device_path = '/dev/dri/renderD129'\n")
+    assert transcode_config(read_setting()) == TranscodeConfig(force_cpu=True, device=Path("/dev/dri/renderD129"))
+    monkeypatch.setenv("FORCE_CPU_TRANSCODE", "off")
+    monkeypatch.setenv("VAAPI_DEVICE_PATH", "/dev/dri/renderD130")
+    assert transcode_config(read_setting()) == TranscodeConfig(force_cpu=False, device=Path("/dev/dri/renderD130"))
+    flags = transcode_config(read_setting(), True, "/dev/dri/renderD131")
+    assert flags == TranscodeConfig(force_cpu=True, device=Path("/dev/dri/renderD131"))
+    with pytest.raises(UsageError, match="a comma in its name"):
+        transcode_config(read_setting(), None, "/dev/dri/a,b")

@@ -1,0 +1,55 @@
+"""The options about films, and what they come to."""
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from engine.error import UsageError
+from scripts.setting import Setting
+from stages.transcode.config import MODES, TranscodeConfig
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def with_device(command: Command) -> Command:
+    """Give a command, below its `with_setting`, the options about the GPU, and their outcome as its `transcode`."""
+
+    @click.option("--force-cpu-transcode/--no-force-cpu-transcode", "force", default=None, help="Films without a GPU (off).")
+    @click.option("--vaapi-device", metavar="PATH", help="Try this render node alone (the first that works).")
+    @functools.wraps(command)
+    def wrapped(*, setting: Setting, force: bool | None, vaapi_device: str | None, **options: Any) -> Any:
+        config = transcode_config(setting, force, vaapi_device)
+        return command(setting=setting, transcode=config, **options)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def with_transcode(command: Command) -> Command:
+    """The same with the options about what becomes of films."""
+
+    @click.option("--transcode", "mode", type=click.Choice(MODES), default="auto", help="Which films to make anew (auto).")
+    @click.option("--transcode-height", "height", type=click.IntRange(96, 4320), default=1080, help="Shorter side (1080).")
+    @click.option("--transcode-quality", "quality", type=click.IntRange(1, 50), default=23, help="Lower is better (23).")
+    @click.option("--keep-original/--replace", "keep", default=True, help="Keep what a film was made of (kept).")
+    @with_device
+    @functools.wraps(command)
+    def wrapped(
+        *, transcode: TranscodeConfig, mode: str, height: int, quality: int, keep: bool, setting: Setting, **options: Any
+    ) -> Any:
+        config = replace(transcode, mode=mode, height=height, quality=quality, keep_original=keep)
+        return command(setting=setting, transcode=config, **options)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def transcode_config(setting: Setting, force: bool | None = None, device: str | None = None) -> TranscodeConfig:
+    """The settings, with these flags above them; UsageError for a device that ffmpeg could not be told."""
+    path = Path(device).expanduser() if device else setting.vaapi_device
+    if path is not None and "," in str(path):
+        raise UsageError(f"the render node {path} has a comma in its name, which ffmpeg takes for an option")
+    return TranscodeConfig(force_cpu=setting.force_cpu if force is None else force, device=path)
