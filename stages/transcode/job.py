@@ -67,7 +67,9 @@ class TranscodeResult:
     replaced: bool = False
     #: runs of ffmpeg that made or tried it
     attempts: int = 0
-    #: wall time in this process
+    #: kinds of the failures that came before the end, one for each way that was left
+    fallbacks: list[str] = field(default_factory=list)
+    #: wall time in this process, without waiting for another job's encoding
     seconds: float = 0.0
 
 

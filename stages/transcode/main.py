@@ -9,12 +9,14 @@ from collections.abc import Callable
 from functools import partial
 
 from engine.channel import Channel, ChannelClosed
+from engine.metric import Meter, Outlet
+from engine.pulse import BEAT_SECONDS, beat
 from stages.event import Finish, Notice, Ready, report_failure
 from stages.transcode.breaker import Breaker
 from stages.transcode.capability import Status, VaapiCapabilities
 from stages.transcode.config import TranscodeConfig
 from stages.transcode.detect import search
-from stages.transcode.job import TranscodeJob, TranscodeSummary
+from stages.transcode.job import Outcome, TranscodeJob, TranscodeResult, TranscodeSummary
 from stages.transcode.stop import Stop
 from stages.transcode.tool import Tools, find_tools
 from stages.transcode.transcoder import Transcoder
@@ -25,14 +27,17 @@ LANES = 2
 LEAVE = 5.0
 
 
-def main(control: Channel, config: TranscodeConfig, jobs: Channel, results: Channel) -> None:
+def main(
+    control: Channel, config: TranscodeConfig, jobs: Channel, results: Channel, outlet: Outlet | None = None
+) -> None:
     """Answer until `jobs` is closed and all are answered; after Finish, or when the supervisor is gone, at once.
 
     Both channels have CONTROL_LIMIT. Says on control: one Notice about who encodes, Ready, then TranscodeProgress and
-    Notice as they come, and last a TranscodeSummary.
+    Notice as they come, and last a TranscodeSummary. Measures `job` by encoder (by action where there is none), and counts
+    `job_errors` and `fallbacks` by failure.
     """
-    with report_failure(control):
-        service = Service(control, config, results)
+    with report_failure(control), Meter(outlet) as meter:
+        service = Service(control, config, results, meter)
         try:
             service.serve(jobs)
         finally:
@@ -42,8 +47,9 @@ def main(control: Channel, config: TranscodeConfig, jobs: Channel, results: Chan
 class Service:
     """The main thread listens; a second prepares and then waits for the lanes, which outlive every ffmpeg they start."""
 
-    def __init__(self, control: Channel, config: TranscodeConfig, results: Channel) -> None:
-        self._control, self._config, self._results = control, config, results
+    def __init__(self, control: Channel, config: TranscodeConfig, results: Channel, meter: Meter) -> None:
+        self._control, self._config, self._results, self._meter = control, config, results, meter
+        self._counting = threading.Lock()
         self._stop = Stop()
         self._waiting: queue.SimpleQueue[TranscodeJob | None] = queue.SimpleQueue()
         self._done, self._finished = os.pipe()
@@ -58,7 +64,8 @@ class Service:
             selector.register(jobs, selectors.EVENT_READ, self._take)
             selector.register(self._done, selectors.EVENT_READ, None)
             while True:
-                for key, _ in selector.select():
+                beat()
+                for key, _ in selector.select(BEAT_SECONDS):
                     if key.data is None:
                         self._worker.join()
                         if self._bug:
@@ -135,7 +142,17 @@ class Service:
 
     def _lane(self, transcoder: Transcoder) -> None:
         while (job := self._waiting.get()) is not None:
-            self._results.send(transcoder.handle(job))
+            result = transcoder.handle(job)
+            with self._counting:
+                self._count(result)
+            self._results.send(result)
+
+    def _count(self, result: TranscodeResult) -> None:
+        self._meter.observe("job", result.seconds, result.encoder or result.action)
+        if result.outcome == Outcome.FAILED:
+            self._meter.count("job_errors", label=result.failure)
+        for failure in result.fallbacks:
+            self._meter.count("fallbacks", label=failure)
 
 
 def describe(found: VaapiCapabilities, tools: Tools) -> str:

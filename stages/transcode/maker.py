@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from stages.event import Notice
@@ -43,8 +43,11 @@ class Task:
     plan: Plan
     part: Path
     size: int
-    #: runs of ffmpeg so far
+    #: runs of ffmpeg so far, and seconds that others' encoding took before ours
     attempts: int = 0
+    waited: float = 0.0
+    #: kinds of the failures so far
+    failures: list[str] = field(default_factory=list)
 
     @property
     def source(self) -> Path:
@@ -97,7 +100,9 @@ class Maker:
             if trouble.failure in (Failure.STOPPED, Failure.SPACE):
                 return trouble
             troubles.append(trouble)
+        began = time.monotonic()
         with self._encoding:
+            task.waited = time.monotonic() - began
             return self._encode(task, troubles)
 
     def _encode(self, task: Task, before: list[Trouble]) -> Made | Trouble:
@@ -135,6 +140,12 @@ class Maker:
 
     def _attempt(self, task: Task, action: Action, way: Way, argv: list[str]) -> Trouble | None:
         """Run ffmpeg once and look at what it made."""
+        trouble = self._try(task, action, way, argv)
+        if trouble is not None:
+            task.failures.append(str(trouble.failure))
+        return trouble
+
+    def _try(self, task: Task, action: Action, way: Way, argv: list[str]) -> Trouble | None:
         task.attempts += 1
         name, encoder = (COPY, COPY) if action is Action.REMUX else (way.name, way.encoder)
         ended = self._run(task, way, argv, encoder)

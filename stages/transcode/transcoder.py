@@ -63,7 +63,7 @@ class Transcoder:
             result.outcome, result.failure = Outcome.FAILED, Failure.SPACE if full else Failure.PERMISSION
             result.reason = f"{error.filename or job.target}: {error.strerror}"
         result.outcome, result.action, result.failure = str(result.outcome), str(result.action), str(result.failure)
-        result.seconds = round(time.monotonic() - started, 3)
+        result.seconds = round(time.monotonic() - started - result.seconds, 3)
         with self._lock:
             self.outcomes[result.outcome] += 1
             if result.encoder:
@@ -156,8 +156,9 @@ class Transcoder:
         task = Task(job, media, plan, part, result.size)
         try:
             made = self._maker.make(task)
-            result.attempts = task.attempts
+            result.attempts, result.seconds, result.fallbacks = task.attempts, task.waited, task.failures
             if isinstance(made, Trouble):
+                result.fallbacks.pop()
                 outcome = Outcome.STOPPED if made.failure is Failure.STOPPED else Outcome.FAILED
                 raise Refused(outcome, plan.action, f"{plan.reason}; {made.name}: {made.reason}", made.failure)
             result.action, result.encoder = made.action, made.encoder
