@@ -4,6 +4,7 @@ Packets keep their borders, so a writer that is killed leaves a whole frame or n
 here locks: a killed holder cannot leave a channel stuck.
 """
 import array
+import errno
 import os
 import socket
 import struct
@@ -58,12 +59,13 @@ class Channel:
             raise ChannelClosed from error
 
     def receive(self) -> tuple[Any, list[int]]:
-        """One frame and its descriptors, now the receiver's to close; waits for it. ChannelClosed at end of file."""
+        """One frame and its descriptors, now the receiver's to close; waits for it. ChannelClosed at end of file, OSError
+        when this process may not open so many descriptors."""
         try:
-            data, ancillary, _, _ = self._packet()
+            data, ancillary, flags, _ = self._packet()
         except ConnectionResetError:
             # The other end left with packets unread. The kernel tells that once, and before what that end had sent.
-            data, ancillary, _, _ = self._packet()
+            data, ancillary, flags, _ = self._packet()
         if not data:
             raise ChannelClosed
         descriptors = array.array("i")
@@ -71,8 +73,10 @@ class Channel:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                 descriptors.frombytes(content[: len(content) - len(content) % descriptors.itemsize])
         try:
+            if flags & socket.MSG_CTRUNC:
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
             return unpack(data), list(descriptors)
-        except FrameError:
+        except (FrameError, OSError):
             for descriptor in descriptors:
                 os.close(descriptor)
             raise

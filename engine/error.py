@@ -7,11 +7,13 @@
       LockedError                  somebody else holds a lock
       StorageError                 a folder or file that cannot be used
         NewerFormatError           written by a newer version
+      LimitError                   too little memory, or too few open files or processes
       NetworkError                 the other side cannot be reached or does not answer
       InterruptedRunError          stopped on request, can be resumed
 
 The docstring of a class is its message: `{0}`, `{1}` ... are the arguments it is raised with.
 """
+import errno
 from enum import IntEnum
 
 
@@ -31,6 +33,7 @@ class ExitCode(IntEnum):
     PARKED = 10
     INTERRUPTED = 11
     DAMAGED = 12
+    LIMIT = 13
 
 
 class TgbulkError(Exception):
@@ -86,6 +89,13 @@ class NewerFormatError(StorageError):
     advice = "Upgrade tgbulk."
 
 
+class LimitError(TgbulkError):
+    """the system gives too little: {0}"""
+
+    exit_code = ExitCode.LIMIT
+    advice = "{1}"
+
+
 class NetworkError(TgbulkError):
     """{0}: {1}"""
 
@@ -97,3 +107,15 @@ class InterruptedRunError(TgbulkError):
 
     exit_code = ExitCode.INTERRUPTED
     advice = "Run the same command again to go on."
+
+
+def shortage(error: BaseException) -> LimitError | None:
+    """What an error of memory, descriptors or processes means, None for any other."""
+    number = error.errno if isinstance(error, OSError) else None
+    if isinstance(error, MemoryError) or number == errno.ENOMEM:
+        return LimitError("there is not enough memory", "Allow more memory, or give fewer --workers.")
+    if number in (errno.EMFILE, errno.ENFILE):
+        return LimitError("too many open files", "Allow more of them: ulimit -n 1024")
+    if number == errno.EAGAIN:
+        return LimitError("no more processes may be started", "Allow more of them: ulimit -u")
+    return None

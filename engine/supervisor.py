@@ -204,10 +204,10 @@ class Supervisor:
         finally:
             os.close(data_parcel)
 
-    def kill(self) -> None:
-        """SIGKILL every child that still lives."""
+    def kill(self, only: Child | None = None) -> None:
+        """SIGKILL every child that still lives, or this one."""
         for child in self.children:
-            if child.pid:
+            if child.pid and only in (None, child):
                 _kill(child.pid)
 
     def events(self) -> Iterator[Event]:

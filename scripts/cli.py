@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from engine.error import ExitCode, InterruptedRunError, TgbulkError
+from engine.error import ExitCode, InterruptedRunError, TgbulkError, shortage
 
 #: name -> (module, its command, what the help says); a module is imported when its command is called
 COMMANDS = {
@@ -58,6 +58,9 @@ class Commands(click.Group):
         except (KeyboardInterrupt, click.Abort):
             ctx.exit(report(InterruptedRunError()))
         except Exception as error:
+            short = shortage(error)
+            if short is not None:
+                ctx.exit(report(short))
             if isinstance(error, BrokenPipeError) and _drop_output():
                 ctx.exit(ExitCode.COMPLETE)
             ctx.exit(report_bug(error, ctx.params["verbose"]))

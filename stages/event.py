@@ -8,19 +8,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.channel import Channel, ChannelClosed
-from engine.error import ExitCode, TgbulkError
+from engine.error import ExitCode, TgbulkError, shortage
 from engine.frame import frame
 
 
 @frame
 @dataclass(slots=True)
 class ChatStarted:
-    """A chat was found and its export begins or goes on. `total`: the server's count of messages, -1 unknown."""
+    """A chat was found and its export begins or goes on. `total`: the server's count of messages, -1 unknown; `before`:
+    messages of it that the archive has."""
 
     stream: int
     marked_id: int
     title: str
     total: int
+    before: int = 0
 
 
 @frame
@@ -47,7 +49,8 @@ class ChatStated:
 class ChatEnded:
     """A chat is complete and durable. `new`: messages that this run added; `empty`: ids without a message.
 
-    `pages` and `ranges`: what this run asked for, and in how many parts.
+    `pages` and `ranges`: what this run asked for, and in how many parts; `gaps`: places where a page could not be decoded
+    and was kept as it came.
     """
 
     stream: int
@@ -58,6 +61,7 @@ class ChatEnded:
     total: int
     pages: int = 0
     ranges: int = 0
+    gaps: int = 0
 
 
 @frame
@@ -103,6 +107,25 @@ class Notice:
 
 @frame
 @dataclass(slots=True)
+class Quarantined:
+    """A page could not be decoded and is kept as it came; `last` is 0 where nothing lies behind it."""
+
+    marked_id: int
+    first: int
+    last: int
+    reason: str
+
+
+@frame
+@dataclass(slots=True)
+class Restarted:
+    """All processes were started again; what was said of chats will be said again."""
+
+    reason: str
+
+
+@frame
+@dataclass(slots=True)
 class Ready:
     """A stage began its work."""
 
@@ -132,16 +155,23 @@ class Finish:
     """To a stage: end in order, keep what is there."""
 
 
+#: Exit status of a process whose neighbour is gone: no cause of anything, the supervisor sees the neighbour's own.
+ABANDONED = 75
+
+
 @contextmanager
 def report_failure(control: Channel) -> Iterator[None]:
     """Turn what ends a stage early into Stopped for the supervisor and an exit code for the process."""
     try:
         yield
     except ChannelClosed:
-        raise SystemExit(ExitCode.INTERNAL) from None  # a neighbour is gone, which the supervisor sees as well
+        raise SystemExit(ABANDONED) from None
     except TgbulkError as error:
         _stop(control, str(error), error.hint, error.exit_code)
     except Exception as error:
+        short = shortage(error)
+        if short is not None:
+            _stop(control, str(short), short.hint, short.exit_code)
         traceback.print_exc()
         _stop(control, f"{type(error).__name__}: {error}", "This is a bug; please report it.", ExitCode.INTERNAL)
 

@@ -19,6 +19,8 @@ class Kind(IntEnum):
     PROBE = 4
     #: what became of media, and a question for more (stages/write/media.py); the answer takes the receipt's place
     MEDIA = 5
+    #: getHistory answers that could not be decoded, and what is known of them (stages/write/quarantine.py)
+    QUARANTINE = 6
 
 
 class Answer(IntEnum):

@@ -1,7 +1,7 @@
 """What can be said of the completeness of a chat's archive, and what cannot."""
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 #: [first, last] of a run that asks for everything.
@@ -29,6 +29,8 @@ class Statement:
     filtered: list[list[int]]
     #: asked for and not reached: the chat failed before
     missing: list[list[int]]
+    #: could not be decoded, and are kept as they came
+    quarantined: list[list[int]] = field(default_factory=list)
 
     def document(self) -> dict[str, Any]:
         return asdict(self)
@@ -44,6 +46,8 @@ class Statement:
             parts.append(f"not reached: ids {_ids(self.missing)}")
         if self.filtered:
             parts.append(f"not asked for: ids {_ids(self.filtered)}")
+        if self.quarantined:
+            parts.append(f"not decodable and kept as they came: ids {_ids(self.quarantined)}")
         return ", ".join(parts) + "; " + self._verdict()
 
     def _verdict(self) -> str:
@@ -62,19 +66,28 @@ class Statement:
 
 
 def make_statement(
-    count: int | None, messages: int, services: int, empty: int, covered: list[list[int]], asked: list[int], complete: bool
+    count: int | None,
+    messages: int,
+    services: int,
+    empty: int,
+    covered: list[list[int]],
+    asked: list[int],
+    complete: bool,
+    quarantined: list[list[int]] | None = None,
 ) -> Statement:
-    """covered: [first, next] of each range on disk, ascending; asked: [first, last] of the last run, and its outcome."""
+    """covered: [first, next] of each range on disk, ascending; asked: [first, last] of the last run, and its outcome;
+    quarantined: [first, last] of each gap in them that is no hole, since its messages are kept undecoded."""
     first, last = asked[0], asked[1] or _ABOVE_ALL
-    holes = _holes(covered)
-    if complete and last == _ABOVE_ALL:
+    gaps = quarantined or []
+    holes = _holes(sorted([*covered, *([low, (high or _ABOVE_ALL) + 1] for low, high in gaps)]))
+    if complete and last == _ABOVE_ALL and holes:
         holes.pop()
     missing = [] if complete else _within(holes, first, last)
     filtered = holes if complete else _within(holes, 1, first - 1) + _within(holes, last + 1, _ABOVE_ALL)
     withheld = surplus = None
-    if count is not None and not holes:
+    if count is not None and not holes and not gaps:
         withheld, surplus = max(0, count - messages - empty), max(0, messages - count)
-    return Statement(count, messages, services, empty, withheld, surplus, _written(filtered), _written(missing))
+    return Statement(count, messages, services, empty, withheld, surplus, _written(filtered), _written(missing), gaps)
 
 
 def _holes(covered: list[list[int]]) -> list[tuple[int, int]]:
@@ -84,7 +97,7 @@ def _holes(covered: list[list[int]]) -> list[tuple[int, int]]:
         if place < first:
             holes.append((place, first - 1))
         place = max(place, following)
-    return [*holes, (place, _ABOVE_ALL)]
+    return [*holes, (place, _ABOVE_ALL)] if place <= _ABOVE_ALL else holes
 
 
 def _within(holes: list[tuple[int, int]], first: int, last: int) -> list[tuple[int, int]]:

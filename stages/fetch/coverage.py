@@ -9,10 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from stages.fetch.history import LIMIT
+
 #: A bound above every id.
 OPEN = 1 << 62
 #: Messages that a range must still have, as far as one can tell, to be worth two: a split costs up to one page more.
 WORTH_SPLITTING = 300
+#: The part of a page that is asked for after one that could not be decoded.
+NARROWING = 10
 
 
 class Phase(Enum):
@@ -33,6 +37,8 @@ class Range:
     next: int
     hi: int
     phase: Phase = Phase.READY
+    #: messages to ask for at a time; fewer where a page could not be decoded
+    limit: int = LIMIT
 
 
 @dataclass(slots=True)
@@ -108,7 +114,21 @@ class Coverage:
         """A page of this range is with write; it goes on from `following`, or ended there."""
         one.next = max(one.next, following)
         one.phase = Phase.READY
+        one.limit = min(LIMIT, 2 * one.limit)
         if ended or one.next >= one.hi:
+            self.missing.remove(one)
+
+    def narrow(self, one: Range) -> None:
+        """A page of this range could not be decoded: ask for fewer messages, to find those that are to blame."""
+        one.limit = max(1, one.limit // NARROWING)
+        one.phase = Phase.READY
+
+    def skip(self, one: Range, behind: int) -> None:
+        """Go on with this range at an id behind what could not be decoded, as a range of its own; 0: nothing is there."""
+        if behind and behind < one.hi:
+            one.lo = one.next = behind
+            one.phase = Phase.READY
+        else:
             self.missing.remove(one)
 
 

@@ -30,6 +30,9 @@ FINDERS = 3
 #: Lanes beyond the requests in flight, for those whose page is with process and write.
 SPARE_LANES = 3
 
+#: Why a chat is not complete that came to its end.
+GAPS = "messages of it cannot be decoded; they are kept as they came"
+
 _REFUSALS = {
     Answer.OTHER_ACCOUNT: (
         "the archive has it with the message ids of another account",
@@ -232,9 +235,9 @@ class Export:
     async def end(self, walk: Walk) -> None:
         """Close the chat in the archive, and tell why if it failed."""
         record = walk.target.record
-        record.state = "failed" if walk.failure else "complete"
+        record.state = "failed" if walk.failure else "gaps" if walk.gaps else "complete"
         record.pages, record.ranges = walk.pages, walk.ranges
-        record.reason = str(walk.failure) if walk.failure else None
+        record.reason = str(walk.failure) if walk.failure else GAPS if walk.gaps else None
         await self._send(walk.stream, Kind.CLOSE, record)
         if walk.failure:
             self._opened -= 1

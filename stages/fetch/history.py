@@ -23,12 +23,17 @@ class RawHistory(functions.messages.GetHistoryRequest):  # type: ignore[misc]
         return data
 
 
-def next_page(peer: Any, first_id: int) -> RawHistory:
-    """The LIMIT oldest messages with an id of at least first_id: the window that ends just above it.
+def next_page(peer: Any, first_id: int, limit: int = LIMIT) -> RawHistory:
+    """The `limit` oldest messages with an id of at least first_id: the window that ends just above it.
 
     Anchored by id, so nothing that is added or deleted meanwhile can shift it (spec/history-fetching.md 1, 2).
     """
-    return _request(peer, offset_id=first_id, add_offset=-LIMIT, limit=LIMIT)
+    return _request(peer, offset_id=first_id, add_offset=-limit, limit=limit)
+
+
+def behind(peer: Any, first_id: int, skip: int) -> RawHistory:
+    """The message that comes after the `skip` oldest ones with an id of at least first_id, alone."""
+    return _request(peer, offset_id=first_id, add_offset=-skip - 1, limit=1)
 
 
 def newest(peer: Any, rank: int = 0) -> RawHistory:

@@ -12,8 +12,9 @@ from stages.fetch.coverage import OPEN, Phase, Range
 from stages.fetch.error import AuthNeededError, ChatError, FloodParkedError
 from stages.fetch.history import METHOD, newest, next_page
 from stages.fetch.media.gallery import Gallery
-from stages.fetch.pipeline import LostPageError, Pipeline
+from stages.fetch.pipeline import Pipeline
 from stages.fetch.plan import Plan
+from stages.fetch.quarantine import UndecodableError, set_aside
 from stages.fetch.reader import Reader
 from stages.fetch.resolver import refusal
 from stages.fetch.takeout import message_range
@@ -96,9 +97,7 @@ class Lane:
                 walk.probed(await self._probe(slot, walk))
                 self._events.large(walk)
             else:
-                receipt = await self._page(slot, walk, job)
-                walk.answered(job, receipt)
-                self._learn(walk, receipt)
+                await self._advance(slot, walk, job)
         except Halted:
             walk.release(job)
         except ChatError as error:
@@ -116,6 +115,18 @@ class Lane:
         if walk.ended:
             await self._finish(walk)
 
+    async def _advance(self, slot: int, walk: Walk, one: Range) -> None:
+        try:
+            receipt = await self._page(slot, walk, one)
+        except UndecodableError as error:
+            if one.limit > 1:
+                walk.narrowed(one)
+            else:
+                walk.skipped(one, await set_aside(error, walk, one, self._reader, self._pipeline))
+        else:
+            walk.answered(one, receipt)
+            self._learn(walk, receipt)
+
     async def _finish(self, walk: Walk) -> None:
         self._plan.remove(walk)
         await self._events.end(walk)
@@ -124,32 +135,36 @@ class Lane:
         request = newest(walk.peers[self._reader.number])
         request.message_range = message_range(walk.message_ranges, OPEN)
         answer = await self._exchange(slot, request)
+        receipt: Receipt
         receipt, _ = await self._pipeline.send(slot, answer, stream=walk.stream, kind=Kind.PROBE)
-        return self._checked(receipt, walk, "the newest message")
+        # Where it cannot be decoded, there are no ranges: the tail is walked, and meets it in the end.
+        return receipt
 
     async def _page(self, slot: int, walk: Walk, one: Range) -> Receipt:
         mark = one.next
-        request = next_page(walk.peers[self._reader.number], mark)
+        request = next_page(walk.peers[self._reader.number], mark, one.limit)
         request.message_range = message_range(walk.message_ranges, mark)
         answer = await self._exchange(slot, request)
         one.phase = Phase.SENT
         ceiling = 0 if one.hi == OPEN else one.hi
-        try:
-            receipt, _ = await self._pipeline.send(
-                slot,
-                answer,
-                stream=walk.stream,
-                kind=Kind.HISTORY,
-                segment=one.lo,
-                mark=mark,
-                ceiling=ceiling,
-                origin=self._reader.me if self._gallery else 0,
-            )
-        except LostPageError as error:
-            raise ChatError(walk.target.name, f"the page from id {mark} killed its workers", "") from error
+        receipt: Receipt
+        receipt, _ = await self._pipeline.send(
+            slot,
+            answer,
+            stream=walk.stream,
+            kind=Kind.HISTORY,
+            segment=one.lo,
+            mark=mark,
+            ceiling=ceiling,
+            origin=self._reader.me if self._gallery else 0,
+        )
+        if receipt.error:
+            raise UndecodableError(receipt.error, answer)
         if receipt.high and receipt.high < mark:
             raise ChatError(walk.target.name, f"Telegram gives old messages instead of those from id {mark}", "")
-        return self._checked(receipt, walk, f"the page from id {mark}")
+        if receipt.slow:
+            self._tell(Notice(f"{walk.target.name}: the page from id {mark} was decoded the slow way: {receipt.slow}"))
+        return receipt
 
     async def _exchange(self, slot: int, request: object) -> bytes:
         try:
@@ -158,13 +173,6 @@ class Lane:
             self._pipeline.cancel(slot)
             raise
         return answer
-
-    def _checked(self, receipt: Receipt, walk: Walk, what: str) -> Receipt:
-        if receipt.error:
-            raise ChatError(walk.target.name, f"{what} cannot be decoded: {receipt.error}", "")
-        if receipt.slow:
-            self._tell(Notice(f"{walk.target.name}: {what} was decoded the slow way: {receipt.slow}"))
-        return receipt
 
     def _learn(self, walk: Walk, receipt: Receipt) -> None:
         """Keep the peers that came along. Tell of a chat with its first page: only then is its size known."""
@@ -178,5 +186,5 @@ class Lane:
         if walk.pages == 1:
             self._events.first(walk, self._reader)
             total = -1 if record.total is None else record.total
-            self._tell(ChatStarted(walk.stream, record.marked_id, record.title, total))
+            self._tell(ChatStarted(walk.stream, record.marked_id, record.title, total, walk.before))
 

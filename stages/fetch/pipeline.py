@@ -11,11 +11,10 @@ from engine.channel import Channel, ChannelClosed
 from engine.frame import unpack
 from engine.metric import Meter
 from engine.ring import Ring
-from stages.receipt import Kind
+from stages.receipt import Kind, Receipt
 
-
-class LostPageError(Exception):
-    """Every worker that got this page died of it."""
+#: What the receipt of a page says of which every worker died.
+LOST = "the processes that decode died of it"
 
 
 class Pipeline:
@@ -27,7 +26,7 @@ class Pipeline:
         """written: the channel from the write process; its end of file sets `gone`, for nothing can go on then."""
         self._ring = Ring(frames, blocks, self._on_receipt, self._on_free, self._on_lost)
         self._written = written
-        self._receipts: dict[int, asyncio.Future[tuple[Any, int]]] = {}
+        self._receipts: dict[int, asyncio.Future[tuple[Any, int] | None]] = {}
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -67,16 +66,22 @@ class Pipeline:
         ceiling: int = 0,
         origin: int = 0,
     ) -> tuple[Any, int]:
-        """(Receipt, or MediaBatch for Kind.MEDIA; write's answer) of the payload. LostPageError."""
+        """(Receipt, or MediaBatch for Kind.MEDIA; write's answer) of the payload. A page of which its workers died gives a
+        receipt with an error; what they only pass on they cannot have died of, so it goes again."""
         began = time.monotonic()
-        seq = self._ring.submit(
-            slot, payload, stream=stream, kind=kind, segment=segment, mark=mark, ceiling=ceiling, origin=origin
-        )
-        future: asyncio.Future[tuple[Any, int]] = asyncio.get_running_loop().create_future()
-        self._receipts[seq] = future
-        answered = await future
-        self._meter.observe("trip", time.monotonic() - began)
-        return answered
+        while True:
+            seq = self._ring.submit(
+                slot, payload, stream=stream, kind=kind, segment=segment, mark=mark, ceiling=ceiling, origin=origin
+            )
+            future: asyncio.Future[tuple[Any, int] | None] = asyncio.get_running_loop().create_future()
+            self._receipts[seq] = future
+            answered = await future
+            if answered is not None:
+                self._meter.observe("trip", time.monotonic() - began)
+                return answered
+            if kind in (Kind.HISTORY, Kind.PROBE):
+                return Receipt(error=LOST), 0
+            slot = await self.reserve()
 
     async def drain(self) -> None:
         """Wait until write has freed every slot."""
@@ -107,7 +112,7 @@ class Pipeline:
     def _on_lost(self, seq: int) -> None:
         future = self._receipts.pop(seq)
         if not future.done():
-            future.set_exception(LostPageError())
+            future.set_result(None)
 
     def _on_free(self) -> None:
         if self._ring.idle():

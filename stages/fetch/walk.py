@@ -48,6 +48,8 @@ class Walk:
     probe: Probe = Probe.NO
     top: int = 0
     failure: TgbulkError | None = None
+    #: places where messages are missing that could not be decoded
+    gaps: int = 0
 
     @property
     def ended(self) -> bool:
@@ -93,6 +95,18 @@ class Walk:
         self.coverage.advance(one, receipt.next, receipt.high == 0 or receipt.form == WHOLE)
         if self.splitting and self.probe is Probe.NO and total - self.before - self.added > WORTH_SPLITTING:
             self.probe = Probe.WANTED
+        self._bound()
+
+    def narrowed(self, one: Range) -> None:
+        """A page of a range could not be decoded, and is to be asked for in smaller ones."""
+        self.flying -= 1
+        self.coverage.narrow(one)
+
+    def skipped(self, one: Range, behind: int) -> None:
+        """A message could not be decoded, alone, and was set aside; `behind` is the id of the next one, 0 where none is."""
+        self.flying -= 1
+        self.gaps += 1
+        self.coverage.skip(one, behind)
         self._bound()
 
     def probed(self, receipt: Receipt) -> None:

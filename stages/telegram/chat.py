@@ -38,9 +38,9 @@ class ChatRecord:
     total: int | None = None
     #: first and last id that the run asks for, the last 0 where it asks up to the newest; None is everything
     asked: list[int] | None = None
-    #: open, complete or failed
+    #: open, complete, failed, or gaps: at its end, without messages that could not be decoded
     state: str = "open"
-    #: why it failed
+    #: why it is not complete
     reason: str | None = None
     #: pages that the run asked for, and the parts in which it did
     pages: int = 0

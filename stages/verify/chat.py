@@ -80,6 +80,7 @@ def _compare(about: dict[str, Any], progress: Progress, report: Report) -> None:
         "services": progress.services,
         "empty_ids": progress.empty,
         "covered": report.covered,
+        "quarantined": progress.quarantined,
     }
     if about["state"] == "open":
         if about["messages"] > progress.messages:
@@ -91,13 +92,13 @@ def _compare(about: dict[str, Any], progress: Progress, report: Report) -> None:
     if wrong:
         report.add(Weight.DAMAGE, where, f"it differs from the journal in {', '.join(wrong)}")
         return
-    complete = progress.state == "complete"
     report.statement = make_statement(
         about.get("total"), progress.messages, progress.services, progress.empty_count,
-        report.covered, about.get("asked") or EVERYTHING, complete,
+        report.covered, about.get("asked") or EVERYTHING, progress.state in ("complete", "gaps"), progress.quarantined,
     )
-    if not complete:
-        report.add(Weight.UNFINISHED, where, f"it failed: {about.get('reason', 'no reason is known')}")
+    if progress.state != "complete":
+        what = "it has gaps" if progress.state == "gaps" else "it failed"
+        report.add(Weight.UNFINISHED, where, f"{what}: {about.get('reason', 'no reason is known')}")
 
 
 def _name_peers(unknown: set[int], report: Report) -> None:

@@ -29,6 +29,7 @@ class Archive:
         self.journal = root / "journal"
         self.media = root / "media.sqlite"
         self.runs = root / "runs"
+        self.quarantine = root / "quarantine"
         self._about = root / "archive.json"
 
     def chat(self, marked_id: int) -> Path:

@@ -17,6 +17,7 @@ from stages.statement import EVERYTHING, Statement, make_statement
 from stages.telegram.chat import ChatRecord
 from stages.telegram.peer import digest, is_min, marked_id
 from stages.write.coverage import Coverage, Range, open_at
+from stages.write.quarantine import Quarantine
 
 
 @dataclass(slots=True)
@@ -38,6 +39,8 @@ class Progress:
     ranges: list[list[int]] = field(default_factory=list)
     #: [first, last] of each run of ids that the server answered with messageEmpty
     empty: list[list[int]] = field(default_factory=list)
+    #: [first, last] of each gap whose messages could not be decoded; a last of 0: and all above
+    quarantined: list[list[int]] = field(default_factory=list)
 
     def row(self) -> list[Any]:
         return [getattr(self, name) for name in self.__slots__]
@@ -65,6 +68,8 @@ class ChatFile:
             self._coverage.close()
             raise
         sync_folder(folder)
+        self._quarantine = Quarantine(folder.parents[1] / "quarantine", progress.marked_id)
+        self._filled: list[list[int]] = []
         self._known = _known_peers(folder / "peers.jsonl")
         self._before = progress.messages
 
@@ -92,6 +97,15 @@ class ChatFile:
         self.dirty = True
         return len(lines) + len(fresh)
 
+    def set_aside(self, about: dict[str, Any], answers: bytes) -> None:
+        """Keep messages that cannot be decoded as they came."""
+        self._quarantine.keep(about, answers)
+        gap = [about["first"], about["last"]]
+        self._filled += [one for one in self.progress.quarantined if one[0] == gap[0] and one != gap]
+        others = [one for one in self.progress.quarantined if one[0] != gap[0]]
+        self.progress.quarantined = sorted([*others, gap])
+        self.dirty = True
+
     def end(self, state: str) -> None:
         """Join what is there into one ascending file."""
         self._coverage.join(everything=True)
@@ -105,11 +119,17 @@ class ChatFile:
         os.fdatasync(self._peers)
         self.progress.joined = self._coverage.joined
         self.progress.ranges = [[one.lo, one.next, one.size, one.crc] for one in self._coverage.ranges]
+        filled = [gap for gap in self.progress.quarantined if self._is_filled(*gap)]
+        self.progress.quarantined = [gap for gap in self.progress.quarantined if gap not in filled]
+        self._filled += filled
         return self.progress.row()
 
     def committed(self) -> None:
         """The row is durable."""
         self._coverage.committed()
+        for gap in self._filled:
+            self._quarantine.remove(*gap)
+        self._filled.clear()
         self.dirty = False
 
     def describe(self, record: ChatRecord) -> None:
@@ -121,6 +141,7 @@ class ChatFile:
             "empty": progress.empty_count,
             "empty_ids": progress.empty,
             "covered": self.covered,
+            "quarantined": progress.quarantined,
         }
         if record.state != "open":
             values["statement"] = self.state(record).document()
@@ -128,14 +149,16 @@ class ChatFile:
 
     def state(self, record: ChatRecord) -> Statement:
         """What can be said of the chat's completeness."""
-        done, asked, complete = self.progress, record.asked or EVERYTHING, record.state == "complete"
-        return make_statement(
-            record.total, done.messages, done.services, done.empty_count, self.covered, asked, complete
-        )
+        done, asked, whole = self.progress, record.asked or EVERYTHING, record.state in ("complete", "gaps")
+        counts = record.total, done.messages, done.services, done.empty_count
+        return make_statement(*counts, self.covered, asked, whole, done.quarantined)
 
     def close(self) -> None:
         self._coverage.close()
         os.close(self._peers)
+
+    def _is_filled(self, first: int, last: int) -> bool:
+        return any(one.lo <= first and one.next > max(first, last) for one in self._coverage.ranges)
 
     def _commit_now(self) -> None:
         self.dirty = True

@@ -20,6 +20,7 @@ from zlib import crc32
 from engine.checksum import joined
 from engine.durable import make_folder, sync_folder, write_all
 from engine.error import StorageError
+from engine.pulse import beat
 
 #: Bytes copied at a time from one file to another.
 _COPY = 1 << 20
@@ -192,5 +193,6 @@ def open_at(path: Path, size: int) -> int:
 
 def _copy(source: int, source_offset: int, target: int, target_offset: int, size: int) -> None:
     for done in range(0, size, _COPY):
+        beat()
         data = os.pread(source, min(_COPY, size - done), source_offset + done)
         write_all(target, data, target_offset + done)

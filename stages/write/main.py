@@ -9,7 +9,7 @@ from pathlib import Path
 
 from engine.arena import Arena
 from engine.channel import Channel, ChannelClosed
-from engine.error import StorageError
+from engine.error import StorageError, shortage
 from engine.frame import DATA_LIMIT
 from engine.hop import Attach
 from engine.lock import Lock
@@ -38,6 +38,8 @@ def _named(archive: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if shortage(error):
+            raise
         raise StorageError(error.filename or archive, error.strerror) from error
 
 

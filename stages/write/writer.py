@@ -12,7 +12,7 @@ from engine.frame import pack, unpack
 from engine.hop import Block, Gone, Have, Wrote
 from engine.journal import Journal
 from engine.metric import Meter
-from stages.event import ChatEnded, ChatProgress, ChatStated
+from stages.event import ChatEnded, ChatProgress, ChatStated, Quarantined
 from stages.medium import MediaBatch, MediaSelection
 from stages.receipt import Answer, Kind, Receipt
 from stages.telegram.chat import ACCOUNT_SPACE, ChatRecord
@@ -122,6 +122,10 @@ class Writer:
                 self._media.page(chat.progress.marked_id, block.origin, block.mark, receipt.next, *media)
             self._meter.count("messages", receipt.messages if size else 0)
             self._meter.count("bytes", size)
+        elif block.kind == Kind.QUARANTINE:
+            about, answers = msgpack.unpackb(body)
+            chat.set_aside(about, answers)
+            self._control.send(Quarantined(about["chat"], about["first"], about["last"], about["reason"]))
         self._expect_commit()
 
     def _expect_commit(self) -> None:
@@ -167,11 +171,12 @@ class Writer:
         chat.describe(record)
         chat.close()
         self._control.send(ChatStated(stream, record.marked_id, chat.state(record).document()))
-        if record.state == "complete":
+        if record.state in ("complete", "gaps"):
+            gaps = len(chat.progress.quarantined) if record.state == "gaps" else 0
             done = chat.progress
             total = -1 if record.total is None else record.total
             counts = done.messages, chat.new, done.empty_count, total, record.pages, record.ranges
-            self._control.send(ChatEnded(stream, done.marked_id, *counts))
+            self._control.send(ChatEnded(stream, done.marked_id, *counts, gaps))
 
     def _tell(self, frame: Have | Wrote | Gone) -> None:
         try:

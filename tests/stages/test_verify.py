@@ -15,7 +15,7 @@ from line import Line
 from test_writer import CHAT, Disk, History, record, step
 
 from engine.error import LockedError, NewerFormatError, StorageError, UsageError
-from scripts.run import Outcome
+from scripts.outcome import Outcome
 from scripts.summary import keep_summary, make_run_id, make_summary
 from stages.fetch.coverage import Coverage
 from stages.verify.archive import check_archive, held

@@ -86,7 +86,7 @@ def test_a_commit_is_a_row_and_is_told_after_it_is_durable(tmp_path: Path) -> No
     assert states == ["open", "complete"]
     data = (tmp_path / "chats" / str(CHAT) / "messages.jsonl").read_bytes()
     assert journal.records[-1] == [
-        [CHAT, 77, "complete", 2, 1, 0, 0, 1, [[1, 4, len(data), crc32(data)]], [[3, 3]]]
+        [CHAT, 77, "complete", 2, 1, 0, 0, 1, [[1, 4, len(data), crc32(data)]], [[3, 3]], []]
     ]
 
 
