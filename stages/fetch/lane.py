@@ -106,7 +106,8 @@ class Lane:
             self._reader.failure = error
             walk.lose(self._reader.number, job, error)
             for other in self._plan.orphans(self._reader.number, error):
-                await self._finish(other)
+                if other is not walk:
+                    await self._finish(other)
         except STALE as error:
             await self._events.stale(walk, self._reader, job, error)
         except errors.RPCError as error:
