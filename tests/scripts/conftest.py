@@ -83,9 +83,11 @@ class Tgbulk:
 
 def at_home(dc: SimDC, home: Path) -> Tgbulk:
     """The command with nothing around it but this server and this home."""
+    (home / "tmp").mkdir()
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(home),
+        "TMPDIR": str(home / "tmp"),
         "LC_ALL": "C.UTF-8",
         "TERM": "xterm",
         "TZ": "UTC",
@@ -102,7 +104,7 @@ def tgbulk(dc: SimDC, tmp_path: Path) -> Tgbulk:
 
 @pytest.fixture(scope="session")
 def _exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
-    with SimDC("--bulk", "bulk=20000", "--bulk", "changing=3000", "--bulk", "calm=1500") as running:
+    with SimDC("--bulk", "bulk=20000", "--bulk", "changing=3000", "--bulk", "middle=5000") as running:
         yield Exporter(at_home(running, tmp_path_factory.mktemp("home")))
 
 
