@@ -13,6 +13,7 @@ from stages.fetch.bucket import Halted
 from stages.fetch.config import FetchConfig
 from stages.fetch.coverage import OPEN, Coverage, Range
 from stages.fetch.error import AuthNeededError, ChatError, FloodParkedError
+from stages.fetch.history import METHOD
 from stages.fetch.lane import Lane
 from stages.fetch.media.gallery import Gallery
 from stages.fetch.name import ChatName, parse_name
@@ -84,6 +85,7 @@ class Export:
         """Export every chat; one that fails does not stop the others. What ends the run is raised."""
         async with asyncio.TaskGroup() as outer:
             stopper = outer.create_task(self._stop_plan())
+            closer = outer.create_task(self._close_buckets())
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 self._look_for(iter(enumerate(self._config.chats)), FINDERS)
@@ -91,6 +93,7 @@ class Export:
                     for _ in range(self._config.in_flight + SPARE_LANES):
                         group.create_task(self._lane(reader).run())
             stopper.cancel()
+            closer.cancel()
         if all(reader.failure for reader in self._readers):
             raise next(reader.failure for reader in self._readers if reader.failure)
 
@@ -102,6 +105,12 @@ class Export:
         self._plan.stop()
         for reader in self._readers:
             reader.caller.halt()
+
+    async def _close_buckets(self) -> None:
+        """Lanes that stand at a bucket, perhaps for a flood wait, have nothing to wait for when all chats have ended."""
+        await self._plan.over.wait()
+        for reader in self._readers:
+            reader.caller.bucket(METHOD).shut(Halted())
 
     def _look_for(self, names: Iterator[tuple[int, ChatName]], finders: int, fresh: bool = False) -> None:
         """Put the chats of these names under way, some names at a time."""

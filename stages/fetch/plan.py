@@ -18,6 +18,8 @@ class Plan:
         self._most = most
         #: set whenever there may be a new job, or room for a chat
         self._changed = asyncio.Event()
+        #: set when no chat is under way and none will be
+        self.over = asyncio.Event()
         self._finders = 0
         self._stopped = False
 
@@ -75,6 +77,8 @@ class Plan:
 
     def notify(self) -> None:
         self._changed.set()
+        if self.closed and not self._walks:
+            self.over.set()
 
     async def change(self) -> None:
         """Wait for notify(); what was looked at before is looked at again."""
