@@ -22,6 +22,7 @@ COMMANDS = {
     "export": ("scripts.export", "export", "Export chats into an archive."),
     "status": ("scripts.status", "status", "Say what an archive holds and what is left to do."),
     "verify": ("scripts.verify", "verify", "Check an archive byte by byte."),
+    "doctor": ("scripts.doctor", "doctor", "Say what this machine can do."),
     "demo": ("scripts.demo", "demo", "Export from a simulated Telegram and check the result."),
 }
 
