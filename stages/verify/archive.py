@@ -18,8 +18,8 @@ from stages.verify.state import State, last_summary, read_about, read_state, sum
 from stages.write.archive import FORMAT, Archive
 
 #: What else can lie in an archive's folder.
-_ENTRIES = {"archive.json", "journal", "chats", "runs", "lock", "media", "media.sqlite", "media.sqlite-journal",
-    "quarantine",
+_ENTRIES = {
+    "archive.json", "journal", "chats", "runs", "lock", "quarantine", "media", "media.sqlite", "media.sqlite-journal",
 }
 
 

@@ -11,6 +11,7 @@ from stages.statement import EVERYTHING, make_statement
 from stages.verify.finding import Report, Weight
 from stages.verify.message import MessageCheck
 from stages.verify.peer import check_peers
+from stages.verify.quarantine import check_quarantine
 from stages.write.archive import Archive
 from stages.write.chat import Progress
 from stages.write.coverage import Range
@@ -38,6 +39,7 @@ def check_chat(archive: Archive, progress: Progress) -> Report:
     check = _check_messages(folder, progress, known, report, behind)
     if about:
         _compare(about, progress, report)
+    check_quarantine(archive, progress, report, behind)
     _name_peers(check.unknown, report)
     _name_strangers(folder, progress, report)
     return report

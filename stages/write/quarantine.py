@@ -1,16 +1,19 @@
 """What could not be decoded: kept as it came, for a version that can, until an export has those messages.
 
 quarantine/<marked id>-<first>-<last>.tl are the answers, back to back; the .json beside it says what they answer, how long
-each is, and why it is there.
+each is, and why it is there, with the CRC-32 of all.
 """
 from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from engine import document
 from engine.durable import make_folder, write_whole
+
+TOOL = f"tgbulk {version('tgbulk')}"
 
 
 class Quarantine:
@@ -25,7 +28,7 @@ class Quarantine:
         make_folder(self._folder)
         path = self._path(about["first"], about["last"])
         write_whole(path, answers)
-        write_whole(path.with_suffix(".json"), document.dump(about | {"tool": f"tgbulk {version('tgbulk')}"}))
+        write_whole(path.with_suffix(".json"), document.dump(about | {"tool": TOOL, "answers_crc32": crc32(answers)}))
 
     def remove(self, first: int, last: int) -> None:
         """These messages are in the archive now."""

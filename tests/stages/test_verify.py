@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgpack
 import orjson
 import pytest
 import telegram_page as made
@@ -18,6 +19,7 @@ from engine.error import LockedError, NewerFormatError, StorageError, UsageError
 from scripts.outcome import Outcome
 from scripts.summary import keep_summary, make_run_id, make_summary
 from stages.fetch.coverage import Coverage
+from stages.receipt import Kind
 from stages.verify.archive import check_archive, held
 from stages.verify.finding import SHOWN, Report, Weight
 from stages.verify.peer import named
@@ -246,6 +248,30 @@ def test_a_chat_that_failed_or_was_cut_short_is_unfinished(tmp_path: Path) -> No
         "unfinished", [f"{CHAT_JSON}: it failed: Telegram said no"],
     )
     assert (reports[OTHER].verdict, reports[OTHER].state) == ("unfinished", "open")
+
+
+def test_what_is_in_quarantine_is_checked_too(tmp_path: Path) -> None:
+    line = Line(tmp_path)
+    line.begin(record())
+    line.page(made.page([made.message(1)], [], [CHANNEL]), 1)
+    about = {"chat": CHAT, "first": 2, "last": 2, "reason": "nobody can read it", "sizes": [7]}
+    line.send(Kind.QUARANTINE, msgpack.packb([about, b"strange"]), mark=2)
+    line.page(made.page([made.message(3)], [], [CHANNEL]), 3, segment=3)
+    line.end(record(), state="gaps")
+    line.close()
+    report = check(tmp_path)[CHAT]
+    assert (report.worst, report.state) == (Weight.UNFINISHED, "gaps")
+    assert report.statement is not None
+    assert report.statement.quarantined == [[2, 2]]
+    answers = tmp_path / "quarantine" / f"{CHAT}-2-2.tl"
+    for path in (answers, answers.with_suffix(".json")):
+        data = path.read_bytes()
+        path.write_bytes(data[:3] + b"?" + data[4:])
+        assert check(tmp_path)[CHAT].worst == Weight.DAMAGE
+        path.unlink()
+        assert f"quarantine/{path.name}: it is missing" in texts(check(tmp_path)[CHAT])
+        path.write_bytes(data)
+    assert check(tmp_path)[CHAT].worst == Weight.UNFINISHED
 
 
 def test_a_moved_folder_is_no_damage_once_the_chat_began_anew(root: Path) -> None:
