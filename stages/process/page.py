@@ -43,7 +43,7 @@ def transform(
     found = [*answer.get("users", []), *answer.get("chats", [])]
     peers, receipt.peers = met.news(stream, found)
     lines = [orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE) for message in messages]
-    media = _media(messages, found) if with_media else ()
+    media = _media(messages, found, {row[0] for row in peers}) if with_media else ()
     receipt.media = len(media[0]) if media else 0
     return receipt, pack_body(peers, b"".join(lines), *media)
 
@@ -53,8 +53,8 @@ def pack_body(peers: list[Any], lines: bytes, *media: list[Any]) -> bytes:
     return body
 
 
-def _media(messages: list[dict[str, Any]], peers: list[dict[str, Any]]) -> tuple[list[Any], list[Any]]:
-    media = [one.row() for one in pictures(peers)]
+def _media(messages: list[dict[str, Any]], peers: list[dict[str, Any]], fresh: set[int]) -> tuple[list[Any], list[Any]]:
+    media = [one.row() for one in pictures(peers) if one.peer in fresh]
     absent: list[Any] = []
     for message in messages:
         for one in find(message, REFERENCES):

@@ -84,7 +84,7 @@ class Media:
         return stated
 
     def abandon(self) -> None:
-        """Close without what was not committed."""
+        """Close, as it was committed last."""
         for scan in self._scans:
             scan.close()
         self._scans.clear()

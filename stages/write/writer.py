@@ -108,6 +108,8 @@ class Writer:
         self._journal.close()
 
     def _write(self, block: Block, receipt: Receipt, body: bytes) -> None:
+        if block.kind == Kind.PROBE:
+            return  # asked of a chat that may not be open yet
         chat = self._open[block.stream]
         if block.kind == Kind.CLOSE:
             self._ending[block.stream] = ChatRecord.unpack(body)

@@ -48,7 +48,11 @@ class PartFile:
         return os.pread(self._descriptor, self.length(index), index * self.part)
 
     def finish(self) -> None:
-        """Every part is there: leave the file's bytes alone, durable."""
+        """Every part is there: leave the file's bytes alone, durable.
+
+        The map goes last: whoever is killed while much is written to the disk has it still.
+        """
+        os.fsync(self._descriptor)
         os.ftruncate(self._descriptor, self.size)
         os.fsync(self._descriptor)
 
