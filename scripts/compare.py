@@ -12,6 +12,7 @@ import click
 
 from engine.error import TgbulkError
 from scripts.export import IN_FLIGHT, export_chats
+from scripts.reporting import Reporting
 from scripts.retry import name_of
 from scripts.setting import Setting
 from stages.event import Notice, Waiting
@@ -34,7 +35,7 @@ def compare_with_server(archive: Archive, setting: Setting, reports: list[Report
         return
     with _aside(archive) as fresh:
         names = [parse_name(name) for name in dict.fromkeys(name_of(archive, i) for i in doubtful)]
-        export_chats(FetchConfig([setting.access], names, IN_FLIGHT), fresh.root, None, as_json=False, quiet=True)
+        export_chats(FetchConfig([setting.access], names, IN_FLIGHT), fresh.root, Reporting(quiet=True))
         for marked_id in doubtful:
             _walk(archive, fresh, chats[marked_id])
 

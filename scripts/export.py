@@ -7,15 +7,15 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import click
 
 from engine.error import ExitCode
+from engine.supervisor import PATIENCE
 from scripts.media import with_media
-from scripts.progress import JsonLines, Progress
+from scripts.reporting import Reporter, Reporting, with_reporting
 from scripts.retry import retry_names
-from scripts.run import Outcome, Run
+from scripts.run import Run
 from scripts.selection import with_selection
 from scripts.setting import Setting, with_setting
 from scripts.summary import keep_metrics, keep_summary, make_run_id, make_summary
@@ -39,8 +39,6 @@ GENTLE_RATE = 1.0
 @click.argument("chats", nargs=-1)
 @click.option("-o", "--output", "archive", required=True, metavar="ARCHIVE", help="Folder of the archive, new or old.")
 @click.option("--retry-failed", "retry", is_flag=True, help="Instead of CHATS: those that failed or were cut short.")
-@click.option("--json", "as_json", is_flag=True, help="Events as JSON lines on standard output.")
-@click.option("-q", "--quiet", is_flag=True, help="Show nothing but failures.")
 @click.option("--workers", type=click.IntRange(1, 64), default=None, help="Decoding processes (cores - 1).")
 @click.option("--max-in-flight", "in_flight", type=click.IntRange(1, 28), default=IN_FLIGHT, help="Requests at a time (16).")
 @click.option("--gentle", is_flag=True, help="One request at a time, one a second at most.")
@@ -50,22 +48,31 @@ GENTLE_RATE = 1.0
     default="no",
     help="Use Telegram's export mode, ten times faster; try: go on without where Telegram delays it.",
 )
+@click.option(
+    "--hang-after",
+    "patience",
+    type=click.FloatRange(min=1),
+    default=PATIENCE,
+    metavar="SECONDS",
+    help="Kill a process that gives no sign of life for so long (60); the one that writes has five times as long.",
+)
+@with_reporting
 @with_selection
 @with_media
 @with_setting
 def export(
     setting: Setting,
+    reporting: Reporting,
     selection: Selection,
     media: Callable[[Path], MediaConfig | None],
     chats: tuple[str, ...],
     archive: str,
     retry: bool,
-    as_json: bool,
-    quiet: bool,
     workers: int | None,
     in_flight: int,
     gentle: bool,
     takeout: str,
+    patience: float,
 ) -> None:
     """Export CHATS into an archive, or bring an archive up to date.
 
@@ -85,13 +92,16 @@ def export(
         selection=selection,
         media=media(Path(archive)),
     )
-    code = export_chats(config, Path(archive), workers, as_json, quiet)
+    code = export_chats(config, Path(archive), reporting, workers, patience)
     if code:
         raise click.exceptions.Exit(code)
 
 
-def export_chats(config: FetchConfig, root: Path, workers: int | None, as_json: bool, quiet: bool) -> ExitCode:
+def export_chats(
+    config: FetchConfig, root: Path, reporting: Reporting, workers: int | None = None, patience: float = PATIENCE
+) -> ExitCode:
     """One export from here to its summary. Raises what is wrong before it begins; everything later is in the code."""
+    reporting.check_port()
     sessions = [require_session(access) for access in config.accesses]
     archive = Archive(root)
     with ExitStack() as stack:
@@ -99,22 +109,17 @@ def export_chats(config: FetchConfig, root: Path, workers: int | None, as_json: 
         archive_lock = stack.enter_context(archive.open())
         started = time.time()
         run_id = make_run_id(started)
-        collect = CollectConfig(run_id, archive.runs / run_id, started, os.getpid())
-        progress = Progress(len(config.chats), quiet)
-        watcher = JsonLines() if as_json else progress
+        collect = CollectConfig(run_id, archive.runs / run_id, started, os.getpid(), reporting.port)
+        reporter = Reporter(reporting, len(config.chats), collect.folder, run_id)
         count = workers or max(1, (os.cpu_count() or 1) - 1)
         write = WriteConfig(root, config.media.selection if config.media else None)
-        outcome = Run(config, write, collect, session_locks, archive_lock, count, watcher).execute()
-        progress.close()
+        outcome = Run(config, write, collect, session_locks, archive_lock, count, reporter, patience).execute()
         summary = make_summary(outcome, started, archive)
         keep_summary(collect.folder, summary)
         if outcome.unmeasured:
             keep_metrics(collect, outcome)
         archive_lock.remove()
-    if as_json:
-        JsonLines.say("summary", summary)
-    else:
-        _say(outcome, summary, root, quiet)
+    reporter.close(outcome, summary, root)
     return outcome.exit_code
 
 
@@ -143,18 +148,3 @@ def require_session(access: Access) -> Session:
     if not session.exists():
         raise AuthNeededError(access.account, f"there is no session for {access.server_name}")
     return session
-
-
-def _say(outcome: Outcome, summary: dict[str, Any], root: Path, quiet: bool) -> None:
-    if outcome.stopped:
-        click.echo(f"tgbulk: error: {outcome.stopped.reason}", err=True)
-        if outcome.stopped.hint:
-            click.echo(f"tgbulk: hint: {outcome.stopped.hint}", err=True)
-    if outcome.interrupted and outcome.left:
-        click.echo("tgbulk: interrupted; run the same command again to go on.", err=True)
-    if not quiet:
-        click.echo(
-            f"{outcome.exit_code.name.lower()}: {len(outcome.complete)} chats complete, {len(outcome.failed)} failed, "
-            f"{summary['new_messages']:,} new messages in {summary['seconds']:.1f} s: {root}",
-            err=True,
-        )

@@ -1,17 +1,18 @@
-"""What a run shows while it works: a line that moves on a terminal, plain lines elsewhere, JSON lines for programs."""
+"""What a run shows to people while it works: some lines that move on a terminal, plain lines elsewhere."""
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
-from dataclasses import asdict
 from typing import Any
 
 import click
-import orjson
 
 from scripts.media_line import media_failures, media_line, size
+from scripts.stage_line import stage_lines
 from scripts.table import printable
+from stages.collect.status import Status
 from stages.event import (
     ChatEnded,
     ChatFailed,
@@ -19,46 +20,17 @@ from stages.event import (
     ChatStarted,
     ChatStated,
     Notice,
+    Quarantined,
     Ready,
-    Stopped,
+    Restarted,
     TakeoutState,
     Waiting,
 )
 from stages.medium import MediaProgress, MediaStated
 from stages.statement import Statement
 
-#: What programs get to see, by the frame's name in snake case.
-_PUBLIC = {
-    ChatStarted: "chat_started",
-    ChatProgress: "chat_progress",
-    ChatStated: "chat_stated",
-    ChatEnded: "chat_ended",
-    ChatFailed: "chat_failed",
-    Waiting: "waiting",
-    TakeoutState: "takeout",
-    Notice: "notice",
-    Stopped: "stopped",
-    MediaProgress: "media_progress",
-    MediaStated: "media_stated",
-}
-
-
-class JsonLines:
-    """Every event as one JSON object a line on standard output: `event` names it, `time` is Unix seconds."""
-
-    def told(self, frame: Any) -> None:
-        name = _PUBLIC.get(type(frame))
-        if name is not None:
-            self.say(name, asdict(frame))
-
-    def tick(self) -> None:
-        pass
-
-    @staticmethod
-    def say(name: str, values: dict[str, Any]) -> None:
-        line = orjson.dumps({"event": name, "time": round(time.time(), 3)} | values, option=orjson.OPT_APPEND_NEWLINE)
-        sys.stdout.buffer.write(line)
-        sys.stdout.buffer.flush()
+#: Weight of the newest second in the rate.
+SMOOTH = 0.1
 
 
 class Progress:
@@ -69,6 +41,8 @@ class Progress:
         self._names = names
         self._quiet = quiet
         self._live = sys.stderr.isatty() and not quiet
+        #: whether the cursor can go up
+        self._movable = os.environ.get("TERM", "dumb") != "dumb"
         self._started = time.monotonic()
         self._titles: dict[int, str] = {}
         #: of chats that have just ended: the line that says how complete they are
@@ -79,7 +53,11 @@ class Progress:
         self._failed = 0
         self._waiting: tuple[float, str] = (0.0, "")
         self._media: MediaProgress | None = None
-        self._drawn = ""
+        self._status: Status | None = None
+        #: messages a second, smoothed
+        self._rate = 0.0
+        #: the lines that are on the screen
+        self._drawn: list[str] = []
 
     def told(self, frame: Any) -> None:
         match frame:
@@ -108,25 +86,35 @@ class Progress:
             case TakeoutState():
                 until = f" until {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(frame.until))}" if frame.until else ""
                 self._say(f"takeout of {frame.account}: {frame.state}{until}", attention=bool(frame.until))
+            case Restarted():
+                for said in (self._titles, self._stated, self._messages, self._totals):
+                    said.clear()
+                self._ended = self._failed = 0
             case Notice():
                 self._say(f"tgbulk: {frame.text}")
+            case Quarantined():
+                ids = f"id {frame.first}" if frame.last == frame.first else f"ids {frame.first} to {frame.last or 'the end'}"
+                self._say(f"tgbulk: {frame.marked_id}: {ids} cannot be decoded, kept as it came: {frame.reason}")
             case MediaProgress():
                 self._media = frame
             case MediaStated():
                 for line in media_failures(frame):
                     self._say(f"tgbulk: error: {line}")
                 self._say(media_line(frame), attention=False)
+            case Status():
+                self._status = frame
+                self._rate += SMOOTH * (frame.rate - self._rate) if self._rate else frame.rate
             case Ready():
                 pass
 
     def tick(self) -> None:
         if self._live:
-            self._draw(self._line())
+            stages = stage_lines(self._status) if self._status and self._movable else []
+            self._draw([self._line(), *stages])
 
     def close(self) -> None:
-        """Take the moving line away."""
-        if self._drawn:
-            self._draw("")
+        """Take the moving lines away."""
+        self._draw([])
 
     def _line(self) -> str:
         done = sum(self._messages.values())
@@ -135,6 +123,8 @@ class Progress:
         total = sum(max(self._totals.get(s, 0), self._messages.get(s, 0)) for s in self._totals)
         if total > done:
             parts[-1] += f" of {total:,}"
+            if self._rate:
+                parts.append(f"{_clock((total - done) / self._rate)} left")
         if self._media:
             parts.append(f"{self._media.files:,} files, {size(self._media.bytes)}")
         if self._failed:
@@ -142,8 +132,7 @@ class Progress:
         pause = self._waiting[0] - time.monotonic()
         if pause > 0:
             parts.append(f"waiting {pause:.0f} s for Telegram: {self._waiting[1]}")
-        minutes, seconds = divmod(int(time.monotonic() - self._started), 60)
-        return "  ".join([f"{minutes}:{seconds:02}", *parts])
+        return "  ".join([_clock(time.monotonic() - self._started), *parts])
 
     def _say(self, line: str, attention: bool = True) -> None:
         if self._quiet and not attention:
@@ -151,7 +140,21 @@ class Progress:
         self.close()
         click.echo(line, err=True)
 
-    def _draw(self, line: str) -> None:
-        line = line[: shutil.get_terminal_size().columns - 1]
-        click.echo("\r" + line.ljust(len(self._drawn)) + ("" if line else "\r"), err=True, nl=False)
-        self._drawn = line
+    def _draw(self, lines: list[str]) -> None:
+        """Put these in the place of what is drawn; the cursor stays at the end of the last one."""
+        width = shutil.get_terminal_size().columns - 1
+        lines = [line[:width] for line in lines]
+        if not self._drawn and not lines:
+            return
+        if self._movable:
+            up = f"\x1b[{len(self._drawn) - 1}A" if len(self._drawn) > 1 else ""
+            click.echo(f"\r{up}\x1b[J" + "\n".join(lines), err=True, nl=False, color=True)
+        else:
+            shown, before = "".join(lines), "".join(self._drawn)
+            click.echo("\r" + shown.ljust(len(before)) + ("" if shown else "\r"), err=True, nl=False)
+        self._drawn = lines
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}:{rest:02}"

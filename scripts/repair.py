@@ -8,6 +8,7 @@ import click
 
 from engine.durable import sync_folder
 from scripts.export import IN_FLIGHT, export_chats, require_session
+from scripts.reporting import Reporting
 from scripts.retry import name_of
 from scripts.setting import Setting
 from stages.fetch.config import FetchConfig
@@ -30,7 +31,7 @@ def repair(archive: Archive, setting: Setting, reports: list[Report]) -> list[in
     with archive.open():
         for marked_id in chats:
             _move_aside(archive.chat(marked_id))
-    export_chats(FetchConfig(accesses, names, IN_FLIGHT), archive.root, None, as_json=False, quiet=True)
+    export_chats(FetchConfig(accesses, names, IN_FLIGHT), archive.root, Reporting(quiet=True))
     return chats
 
 

@@ -13,7 +13,7 @@ import orjson
 from engine import document
 from engine.durable import make_folder, write_whole
 from engine.error import StorageError
-from scripts.run import Outcome
+from scripts.outcome import Outcome
 from stages.collect.config import CollectConfig
 from stages.collect.report import FORMAT
 from stages.write.archive import Archive

@@ -24,9 +24,11 @@ from stages.collect.status import Measured
 from stages.collect.tally import Tally
 from stages.event import Notice
 
-#: Seconds between two samples, and until the first one.
-PERIOD = 1.0
+#: Seconds until the first sample; then between two of them, a tenth of the run's age within these bounds.
 FIRST = 0.2
+SAMPLE_LEAST, SAMPLE_MOST = 1.0, 5.0
+#: Seconds between two words to the supervisor on how things stand.
+PERIOD = 1.0
 #: Seconds that the others have to leave when the supervisor is gone; the fork server kills all a little later.
 PATIENCE = 2.0
 
@@ -56,25 +58,30 @@ class Collector:
         selector = selectors.DefaultSelector()
         selector.register(snapshots, selectors.EVENT_READ)
         selector.register(self._control, selectors.EVENT_READ)
-        due = time.monotonic() + FIRST
+        began = time.monotonic()
+        due, told = began + FIRST, began + PERIOD
         until = float("inf")
         while time.monotonic() < until:
             beat()
-            for key, _ in selector.select(max(0.0, min(due, until) - time.monotonic())):
+            for key, _ in selector.select(max(0.0, min(due, told, until) - time.monotonic())):
                 if key.fileobj is snapshots:
                     if not self._hear(snapshots):
                         return
                 elif not self._supervised():
                     selector.unregister(self._control)
                     until = time.monotonic() + PATIENCE
-            if time.monotonic() >= due:
-                due = time.monotonic() + PERIOD
-                self._tick()
+            now = time.monotonic()
+            if now >= due:
+                due = now + min(SAMPLE_MOST, max(SAMPLE_LEAST, (now - began) / 10))
+                self._sample()
+            if now >= told:
+                told = now + PERIOD
+                self._tell(self._pace.status(self._tally))
 
     def finish(self) -> None:
         """Write the document and tell what it says."""
         self._sampler.take([])
-        document = report(self._config, self._tally, self._sampler, self._series, PERIOD)
+        document = report(self._config, self._tally, self._sampler, self._series)
         problem = ""
         try:
             make_folder(self._config.folder)
@@ -100,13 +107,12 @@ class Collector:
             return False
         return True
 
-    def _tick(self) -> None:
+    def _sample(self) -> None:
         alive = [(name, one.pid) for name, one in self._tally.processes.items() if not one.last]
         fixed = [("supervisor", self._config.supervisor), ("forkserver", os.getppid()), ("collect", os.getpid())]
         known = self._sampler.processes
         self._sampler.take([(n, pid) for n, pid in [*fixed, *alive] if n not in known or known[n].alive])
         self._series.add(self._row())
-        self._tell(self._pace.status(self._tally))
 
     def _row(self) -> dict[str, float]:
         """One row of the series: cumulative seconds and bytes of now."""

@@ -36,7 +36,7 @@ class Pace:
 
     def status(self, tally: Tally) -> Status:
         """What went on since the last call."""
-        stages = [row for stage in tally.stages() if stage in _WORK and (row := self._row(stage, tally)) is not None]
+        stages = [row for stage in _WORK if tally.of(stage) and (row := self._row(stage, tally)) is not None]
         messages, at = tally.number("write", "messages"), max((s.at for s in tally.of("write")), default=0.0)
         rate = (messages - self._messages) / (at - self._at) if self._at and at > self._at else 0.0
         self._messages, self._at = messages, at

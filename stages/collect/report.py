@@ -26,8 +26,8 @@ STAGES = {
 CACHE = ("hits", "misses", "negative_hits", "evictions")
 
 
-def report(config: CollectConfig, tally: Tally, sampler: Sampler, series: Series, period: float) -> dict[str, Any]:
-    """The document; `period`: seconds between two samples of the series."""
+def report(config: CollectConfig, tally: Tally, sampler: Sampler, series: Series) -> dict[str, Any]:
+    """The document."""
     document: dict[str, Any] = _rounded({
         "format": FORMAT,
         "run": config.run,
@@ -45,7 +45,7 @@ def report(config: CollectConfig, tally: Tally, sampler: Sampler, series: Series
         "resources": {
             "processes": _processes(tally, sampler),
             "machine": asdict(sampler.machine),
-            "series": {"step": period * series.step, "columns": series.document()},
+            "series": series.document(),
         },
         "metrics": {
             "cpu": sum(one.own_cpu for one in tally.processes.values()) + time.process_time(),

@@ -14,8 +14,8 @@ class Series:
         self._most = rows
         self._rows: list[dict[str, float]] = []
         self._skip = 0
-        #: samples for each row kept
-        self.step = 1
+        #: rows added for each one kept
+        self._step = 1
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -28,8 +28,8 @@ class Series:
         self._rows.append(row)
         if len(self._rows) >= self._most:
             self._rows = self._rows[::2]
-            self.step *= 2
-        self._skip = self.step - 1
+            self._step *= 2
+        self._skip = self._step - 1
 
     def document(self) -> dict[str, list[Any]]:
         """Column -> its values, None where a row has none."""
