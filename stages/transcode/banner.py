@@ -34,7 +34,8 @@ def read_banner(stderr: str) -> Media | None:
         number, kind, text = int(stream[1]), stream[2], stream[3]
         if kind == "Video" and "(attached pic)" in text:
             continue
-        if kind == "Video" and video is None and (video := _video(number, text, details)):
+        if kind == "Video" and video is None:
+            video = _video(number, text, details)
             continue
         if kind == "Audio" and audio is None and not text.startswith("none"):
             audio = Audio(number, text.split(" ")[0].rstrip(","), _channels(text))
@@ -43,10 +44,11 @@ def read_banner(stderr: str) -> Media | None:
     return Media(tuple(found[1].split(",")), seconds, bit_rate, video, audio, others)
 
 
-def _video(number: int, text: str, details: str) -> Video | None:
+def _video(number: int, text: str, details: str) -> Video:
+    """Without a size where ffmpeg found none that it takes."""
     found = _VIDEO.search(text)
     if not found:
-        return None
+        return Video(number, text.split(" ")[0].rstrip(","), 0, 0)
     codec, profile, pix_fmt, colours, width, height = found.groups()
     turned = _ROTATION.search(details)
     rotation = round(float(turned[1])) if turned else 0

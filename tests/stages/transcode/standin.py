@@ -20,6 +20,8 @@ elif "-encoders" in argv:
     print(" V..... h264_vaapi x\\n V..... libx264 x")
 elif "-filters" in argv:
     print(" ... zscale V->V x\\n ... tonemap V->V x")
+elif argv[-2] == "-i":
+    os.execv({real!r}, argv)  # a question about a file
 if argv[-1] in ("-version", "-encoders", "-filters"):
     sys.exit()
 if argv[-1] == "pipe:1":
@@ -72,14 +74,14 @@ progress(10, "end")
 
 
 class Standin:
-    """`good`: what a job that goes well makes; `short`: what one of half a film makes."""
+    """`real`: ffmpeg itself; `good`: what a job that goes well makes; `short`: what one of half a film makes."""
 
-    def __init__(self, folder: Path, good: Path, short: Path) -> None:
+    def __init__(self, folder: Path, real: str, good: Path, short: Path) -> None:
         self.folder = folder
         shutil.copyfile(good, folder / "good.mp4")
         shutil.copyfile(short, folder / "short.mp4")
         self.ffmpeg = folder / "ffmpeg"
-        script = _SCRIPT.format(folder=str(folder), looks=LOOK_BYTES * TRIAL_FRAMES)
+        script = _SCRIPT.format(folder=str(folder), real=real, looks=LOOK_BYTES * TRIAL_FRAMES)
         self.ffmpeg.write_text(f"#!{sys.executable} -S\n{script}")
         self.ffmpeg.chmod(0o755)
         self.will()

@@ -78,10 +78,10 @@ def rooms() -> Iterator[Any]:
 
 
 @pytest.fixture
-def standin(films: Films, tmp_path: Path) -> Standin:
+def standin(films: Films, tools: Tools, tmp_path: Path) -> Standin:
     folder = tmp_path / "standin"
     folder.mkdir()
-    standin = Standin(folder, films("silent.mp4"), films("silent.mp4"))
+    standin = Standin(folder, tools.ffmpeg, films("silent.mp4"), films("silent.mp4"))
     standin.will(cpu="hang")
     return standin
 
