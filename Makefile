@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup demo test lint bench clean
+.PHONY: help setup demo test lint torture bench clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -26,6 +26,9 @@ test: $(READY) ## Run the tests
 lint: $(READY) ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+torture: $(READY) ## Kill processes of exports a thousand times; nothing may be lost
+	$(BIN)/python tests/disaster/torture.py
 
 bench: $(READY) ## Measure speed, memory and calls against other programs (ARGS=--quick: a minute)
 	$(BIN)/python -m perf.bench $(ARGS)

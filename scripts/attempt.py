@@ -17,7 +17,7 @@ from engine.ring import BLOCK_SIZE, FRAME_SIZE, SLOTS
 from engine.supervisor import PATIENCE, Child, Died, ForkServerEndedError, Hung, Signalled, Supervisor, Tick, Told
 from scripts.outcome import Outcome
 from stages.collect.config import CollectConfig
-from stages.event import ABANDONED, Finish, Notice, Quarantined, Stopped
+from stages.event import ABANDONED, Blamed, Finish, Notice, Stopped
 from stages.fetch.config import FetchConfig
 from stages.write.config import WriteConfig
 
@@ -155,8 +155,8 @@ class Attempt:
                 return
 
     def _hear(self, frame: Any) -> None:
-        if isinstance(frame, Quarantined):
-            self._budget.forgive()  # workers died of that page
+        if isinstance(frame, Blamed):
+            self._budget.forgive()
         self._outcome.hear(frame)
         self._watcher.told(frame)
 

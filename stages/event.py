@@ -118,6 +118,12 @@ class Quarantined:
 
 @frame
 @dataclass(slots=True)
+class Blamed:
+    """A page was found to be what workers died of; it will be dealt with."""
+
+
+@frame
+@dataclass(slots=True)
 class Restarted:
     """All processes were started again; what was said of chats will be said again."""
 

@@ -44,6 +44,8 @@ class BulkHistory(History):
         #: ranks among the generated messages that were deleted, ascending
         self._deleted: list[int] = []
         self._edited: dict[int, bytes] = {}
+        #: bytes that are sent instead of a message, whatever they are
+        self._spoilt: dict[int, bytes] = {}
         #: messages that came later, ascending by id, with the newest date up to each
         self._added: dict[int, bytes] = {}
         self._added_ids: list[int] = []
@@ -90,7 +92,7 @@ class BulkHistory(History):
         return generated - bisect_left(self._deleted, generated) + later
 
     def message(self, message_id: int) -> bytes:
-        changed = self._edited.get(message_id) or self._added.get(message_id)
+        changed = self._spoilt.get(message_id) or self._edited.get(message_id) or self._added.get(message_id)
         if changed is not None:
             return changed
         quotient, place = divmod(message_id - 1, PERIOD)
@@ -101,7 +103,7 @@ class BulkHistory(History):
         return self._template(message_id).fill(message_id, self._date_of(message_id))
 
     def messages(self, ids: Sequence[int]) -> list[bytes]:
-        if self._edited or self._added:
+        if self._edited or self._added or self._spoilt:
             return super().messages(ids)
         templates, start, step = self._templates, self._start, self._step
         return [templates[i % TEMPLATES].fill(i, start + i * step) for i in ids]
@@ -144,6 +146,14 @@ class BulkHistory(History):
         else:
             self._edited.pop(message_id, None)
             insort(self._deleted, self._rank_at(message_id))
+
+    def spoil(self, message_id: int, data: bytes) -> None:
+        """Send these bytes instead of a message, in pages only; none make it whole again."""
+        self.message(message_id)
+        if data:
+            self._spoilt[message_id] = data
+        else:
+            self._spoilt.pop(message_id, None)
 
     def _run(self, rank: int, length: int) -> list[int]:
         """The ids of consecutive generated messages."""

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import traceback
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from perf.simdc import alteration, mutation
+from perf.simdc.bulk import BulkHistory
 from perf.simdc.fault import Fault
 from perf.simdc.flood import Limit
 from perf.simdc.server import Server
@@ -135,6 +137,15 @@ def mutate(server: Server, request: dict[str, Any]) -> Any:
 def alter(server: Server, request: dict[str, Any]) -> None:
     """Change who a chat is: see perf.simdc.alteration.apply."""
     alteration.apply(server.world, request)
+
+
+@command("spoil")
+def spoil(server: Server, request: dict[str, Any]) -> None:
+    """Send these bytes (`data`, base64) as the message `id` of the bulk `chat`; no bytes make it whole again."""
+    history = server.world.histories[request["chat"]]
+    if not isinstance(history, BulkHistory):
+        raise ControlError("only a bulk chat can be spoilt")
+    history.spoil(request["id"], base64.b64decode(request["data"]))
 
 
 @command("mutations")

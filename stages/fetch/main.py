@@ -11,7 +11,7 @@ from engine.hop import Attach
 from engine.lock import Lock
 from engine.metric import Meter, Outlet
 from engine.pulse import BEAT_SECONDS, beat
-from stages.event import Fetched, Finish, Ready, report_failure
+from stages.event import Blamed, Fetched, Finish, Ready, report_failure
 from stages.fetch.config import FetchConfig
 from stages.fetch.error import first
 from stages.fetch.export import Export
@@ -45,7 +45,7 @@ async def _run(
 ) -> None:
     gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     stopping = asyncio.Event()
-    pipeline = Pipeline(frames, blocks, written, gone, meter)
+    pipeline = Pipeline(frames, blocks, written, gone, meter, lambda: control.send(Blamed()))
     _listen(control, pipeline, stopping, gone)
     task = asyncio.create_task(_export(control, config, pipeline, stopping, locks, meter))
     await asyncio.wait([task, gone], return_when=asyncio.FIRST_COMPLETED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from engine.arena import Arena
@@ -21,9 +22,16 @@ class Pipeline:
     """The ring, for coroutines."""
 
     def __init__(
-        self, frames: Arena, blocks: Arena, written: Channel, gone: asyncio.Future[None], meter: Meter
+        self,
+        frames: Arena,
+        blocks: Arena,
+        written: Channel,
+        gone: asyncio.Future[None],
+        meter: Meter,
+        blame: Callable[[], None],
     ) -> None:
-        """written: the channel from the write process; its end of file sets `gone`, for nothing can go on then."""
+        """written: the channel from the write process; its end of file sets `gone`, for nothing can go on then.
+        blame: called when a page was found to be what workers died of."""
         self._ring = Ring(frames, blocks, self._on_receipt, self._on_free, self._on_lost)
         self._written = written
         self._receipts: dict[int, asyncio.Future[tuple[Any, int] | None]] = {}
@@ -31,6 +39,7 @@ class Pipeline:
         self._idle = asyncio.Event()
         self._idle.set()
         self._gone = gone
+        self._blame = blame
         self._meter = meter
         meter.watch(lambda: [("slots", "", self._ring.taken)])
         written.set_blocking(False)
@@ -80,6 +89,7 @@ class Pipeline:
                 self._meter.observe("trip", time.monotonic() - began)
                 return answered
             if kind in (Kind.HISTORY, Kind.PROBE):
+                self._blame()
                 return Receipt(error=LOST), 0
             slot = await self.reserve()
 

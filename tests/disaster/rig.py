@@ -77,8 +77,8 @@ class Rig:
         )
 
     def export(self, archive: Path, *words: object, **options: Any) -> subprocess.CompletedProcess[str]:
-        """An export of CHATS to its end."""
-        return self.run("export", *CHATS, "-o", archive, *words, **options)
+        """An export of CHATS, or of other `chats`, to its end."""
+        return self.run("export", *options.pop("chats", CHATS), "-o", archive, *words, **options)
 
     def start(self, archive: Path, *words: object, chats: Sequence[str] = CHATS, **variables: str) -> Export:
         """An export that goes on while the test does."""
@@ -195,9 +195,12 @@ def content(root: Path) -> dict[str, Any]:
     return found
 
 
-def differences(root: Path, reference: dict[str, Any]) -> list[str]:
-    """What of an archive is not as it should be."""
+def differences(root: Path, reference: dict[str, Any], *chats: int) -> list[str]:
+    """What of an archive, or of its only chats, is not as it should be."""
     mine = content(root)
+    if chats:
+        names = ("files", *(f"{chat} " for chat in chats))
+        reference = {name: value for name, value in reference.items() if name.startswith(names)}
     return [name for name in sorted(mine.keys() | reference.keys()) if mine.get(name) != reference.get(name)]
 
 

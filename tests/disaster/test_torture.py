@@ -1,0 +1,18 @@
+"""Sixty kills at random moments; `make torture` has a thousand."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rig import Rig
+from torture import Torture
+
+KILLS = 60
+
+
+def test_whoever_is_killed_nothing_is_lost(rig: Rig, reference: dict[str, Any], tmp_path: Path) -> None:
+    torture = Torture(rig, reference, tmp_path, seed=1)
+    torture.go(KILLS)
+    assert torture.faults == []
+    assert (torture.lost, torture.doubled, torture.leaked) == (0, 0, 0)
+    assert torture.kills >= KILLS
