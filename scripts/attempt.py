@@ -211,7 +211,9 @@ class Attempt:
     def _stop(self) -> None:
         """The first signal asks for an orderly stop, the second ends everything at once; both can be resumed."""
         if self._outcome.interrupted:
-            self._supervisor.kill()
+            for child in self._supervisor.children:
+                if child is not self._collect:  # it ends when all others have, and tells what they did
+                    self._supervisor.kill(child)
             return
         self._outcome.interrupted = True
         self._outcome.left = max(self._outcome.left, 1)

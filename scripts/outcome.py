@@ -27,12 +27,12 @@ class Outcome:
     fetched: Fetched | None = None
     #: accounts that dropped out, while others went on
     lost_accounts: list[str] = field(default_factory=list)
-    #: the sentence that names the bottleneck, "" where there are no metrics, and why there are none
-    bottleneck: str = ""
     #: what became of media, None where none were wanted, or write did not come to its end
     media: MediaStated | None = None
-    unmeasured: str = ""
+    #: whether collect has written the metrics, the bottleneck that it named, and what kept it from that
     measured: bool = False
+    bottleneck: str = ""
+    unmeasured: str = ""
     #: times that all processes were started again
     restarts: int = 0
     #: by marked id: messages that a chat had before this run, however often it was started again
@@ -62,6 +62,8 @@ class Outcome:
         self.failed.clear()
         self.left = 0
         self.fetched = None
+        self.measured = False
+        self.unmeasured = ""
 
     def hear(self, frame: Any) -> None:
         """Take in what a process says."""

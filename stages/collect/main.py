@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import selectors
 import time
+from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -82,11 +84,12 @@ class Collector:
         """Write the document and tell what it says."""
         self._sampler.take([])
         document = report(self._config, self._tally, self._sampler, self._series)
+        path = self._config.folder / "metrics.json"
         problem = ""
         try:
             make_folder(self._config.folder)
-            data = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-            write_whole(self._config.folder / "metrics.json", data)
+            document["earlier"] = _earlier(path)
+            write_whole(path, orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
         except OSError as error:
             problem = f"{error.filename or self._config.folder}: {error.strerror}"
         self._tell(Measured(document["bottleneck"]["sentence"], problem))
@@ -137,3 +140,11 @@ class Collector:
             self._control.send(frame)
         except ChannelClosed:
             pass  # the supervisor was killed; the document is written all the same
+
+
+def _earlier(path: Path) -> list[dict[str, Any]]:
+    """The documents of the same run before its processes were started again, the first one first."""
+    if not path.exists():
+        return []
+    before: dict[str, Any] = orjson.loads(path.read_bytes())
+    return [*before.pop("earlier", []), before]
