@@ -1,0 +1,286 @@
+"""`tgbulk export --media` on a server that moves, cuts, shortens, floods and forgets: every file as the truth has it."""
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+import sqlite3
+import stat
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import at_home
+from exporter import CALM, Exporter, contents, ended, member, members
+
+from perf.simdc.launcher import SimDC
+
+KINDS = -1001500000011
+CHATS = ("@sim_kinds", "me")
+GET_FILE = "upload.getFile"
+#: The chats of few large and of many small files.
+BIG, SMALL = (2, 10_000_000), (150, 20_000)
+
+
+@pytest.fixture(scope="module")
+def _exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
+    shapes = [f"--files={name}={count}x{size}" for name, (count, size) in (("big", BIG), ("small", SMALL))]
+    with SimDC(*shapes, "--files=gone=3x1000") as running:
+        yield Exporter(at_home(running, tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture
+def exporter(_exporter: Exporter) -> Exporter:
+    _exporter.dc.control("set", **CALM, short_rate=0, reference_lifetime=86400)
+    for method in (GET_FILE, "channels.getMessages"):
+        _exporter.dc.control("flood", method=method)
+    _exporter.calm()
+    return _exporter
+
+
+@pytest.fixture(scope="module")
+def truth(_exporter: Exporter, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, int, str], dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("truth")
+    _exporter.dc.control("truth", folder=str(folder))
+    rows = json.loads((folder / "0" / "media.json").read_text())
+    return {(row["kind"], row["id"], row["letter"]): row for row in rows}
+
+
+def rows(archive: Path) -> list[dict[str, Any]]:
+    database = sqlite3.connect(f"file:{archive}/media.sqlite?mode=ro", uri=True)
+    database.row_factory = sqlite3.Row
+    try:
+        return [dict(row) for row in database.execute("select * from file")]
+    finally:
+        database.close()
+
+
+def files(archive: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(archive / "media")): path.read_bytes()
+            for path in (archive / "media").rglob("*") if path.is_file()}
+
+
+def check(archive: Path, truth: dict[tuple[str, int, str], dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Every file is as the truth has it, and nothing else is there; the rows of the files by path."""
+    done = {row["path"]: row for row in rows(archive) if row["state"] == "done"}
+    assert files(archive).keys() == done.keys()
+    for path, data in files(archive).items():
+        row = done[path]
+        digest = hashlib.sha256(data).hexdigest()
+        assert (row["size"], row["sha256"].hex()) == (len(data), digest)
+        if row["kind"] != "peer_photo":
+            true = truth[row["kind"], row["id"], row["letter"]]
+            assert (len(data), digest) == (true["size"], true["sha256"])
+        status = (archive / "media" / path).lstat()
+        assert stat.S_IMODE(status.st_mode) & 0o133 == 0
+        assert not row["date"] or status.st_mtime == row["date"]
+    return done
+
+
+def summary(archive: Path) -> dict[str, Any]:
+    newest = max((archive / "runs").glob("*/summary.json"), key=lambda path: path.stat().st_mtime_ns)
+    found: dict[str, Any] = json.loads(newest.read_text())["media"]
+    return found
+
+
+def served(exporter: Exporter) -> int:
+    """Bytes of all answers since the last reset."""
+    return sum(one["bytes_out"] for one in exporter.dc.counters()["accounts"].values())
+
+
+def under_way(archive: Path, process: subprocess.Popen[str]) -> bool:
+    """Wait until a large file is; False where the run has ended without one."""
+    deadline = time.monotonic() + 60
+    while not list((archive / "media").glob("*/*/*.part")) and time.monotonic() < deadline:
+        if process.poll() is not None:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def test_every_medium_of_every_kind(exporter: Exporter, truth: dict[Any, Any], tmp_path: Path) -> None:
+    exporter.run(tmp_path, *CHATS, "--media", "all", "--thumbnails", "--profile-photos")
+    done = check(tmp_path, truth)
+    chats = {(row["kind"], row["id"]) for row in truth.values() if row["chat"] in (KINDS, 5000000001)}
+    assert {(row["kind"], row["id"]) for row in done.values()} >= chats
+    assert {path.split("/")[0] for path in done} == {
+        "photo", "video", "voice", "round", "audio", "document", "sticker", "animation", "thumbnail", "profile",
+    }
+    stated = summary(tmp_path)
+    assert (stated["files"], stated["skipped"], stated["failed"], stated["waiting"]) == (len(done), {}, {}, 0)
+    assert stated["unavailable"].keys() == {"empty", "self-destructing", "paid", "on another server", "expired story"}
+    assert {row["dc"] for row in done.values()} == {2, 4}
+    exporter.dc.control("reset")
+    before = files(tmp_path)
+    exporter.run(tmp_path, *CHATS, "--media", "all", "--thumbnails", "--profile-photos")
+    assert (exporter.calls()[GET_FILE], files(tmp_path), summary(tmp_path)["known"]) == (0, before, len(done))
+
+
+def test_messages_are_the_same_with_and_without(exporter: Exporter, tmp_path: Path) -> None:
+    exporter.run(tmp_path / "without", *CHATS)
+    exporter.run(tmp_path / "with", *CHATS, "--media", "all")
+    assert contents(tmp_path / "without") == contents(tmp_path / "with")
+    assert not (tmp_path / "without" / "media").exists()
+    assert not (tmp_path / "without" / "media.sqlite").exists()
+
+
+def test_a_spiteful_server(exporter: Exporter, truth: dict[Any, Any], tmp_path: Path) -> None:
+    """References that live two seconds, dropped connections, server errors, short parts, answers that overtake."""
+    exporter.dc.control("set", latency_ms=20, jitter_ms=15, drop_rate=0.01, error_rate=0.04, short_rate=0.15,
+                        reference_lifetime=2)
+    exporter.run(tmp_path, *CHATS, "@sim_big", "@sim_small", "--media", "all", "--thumbnails")
+    done = check(tmp_path, truth)
+    assert len(done) > 200
+    errors = exporter.dc.counters()["methods"][GET_FILE]["errors"]
+    assert errors["FILE_REFERENCE_EXPIRED"] > 10
+
+
+def test_references_are_refreshed_in_batches(exporter: Exporter, truth: dict[Any, Any], tmp_path: Path) -> None:
+    """Messages that are there already have no references; one call brings those of a hundred."""
+    exporter.run(tmp_path, "@sim_small")
+    exporter.dc.control("reset")
+    exporter.run(tmp_path, "@sim_small", "--media", "document")
+    assert len(check(tmp_path, truth)) == SMALL[0]
+    calls = exporter.calls()
+    assert calls[GET_FILE] == SMALL[0]
+    assert calls["channels.getMessages"] <= 20
+
+
+def test_selection(exporter: Exporter, truth: dict[Any, Any], tmp_path: Path) -> None:
+    exporter.run(tmp_path, "@sim_kinds", "--media", "photo,voice", "--max-size", "30K")
+    first = check(tmp_path, truth)
+    assert {row["category"] for row in first.values()} == {"photo", "voice"}
+    assert max(row["size"] for row in first.values()) <= 30 * 1024
+    skipped = summary(tmp_path)["skipped"]
+    assert skipped["video: not asked for"] > 0
+    exporter.dc.control("reset")
+    exporter.run(tmp_path, "@sim_kinds", "--media", "all")
+    second = check(tmp_path, truth)
+    assert exporter.calls()[GET_FILE] >= len(second) - len(first) - 1
+    assert summary(tmp_path)["known"] == len(first)
+    assert summary(tmp_path)["files"] == len(second) - len(first)
+
+
+def test_only_of_the_messages_asked_for(exporter: Exporter, truth: dict[Any, Any], tmp_path: Path) -> None:
+    exporter.run(tmp_path, "@sim_small")
+    exporter.run(tmp_path, "@sim_small", "--media", "all", "--last", "10")
+    assert len(check(tmp_path, truth)) == 10
+    exporter.run(tmp_path, "@sim_small", "--media", "all")
+    assert len(check(tmp_path, truth)) == SMALL[0]
+
+
+def test_two_accounts_have_one_file(exporter: Exporter, truth: dict[Any, Any], tmp_path: Path) -> None:
+    """What one account found, another one fetches with a hash of its own; what is there costs nothing."""
+    exporter.run(tmp_path, "@sim_kinds", "--media", "voice")
+    exporter.run(tmp_path, "@sim_kinds", "--media", "all", "--account", "second")
+    assert len(check(tmp_path, truth)) > 60
+    exporter.dc.control("reset")
+    exporter.run(tmp_path, "@sim_kinds", "--media", "all", "--account", "second")
+    exporter.run(tmp_path, "@sim_kinds", "--media", "all", "--account", "main", "--account", "second")
+    assert exporter.calls()[GET_FILE] == 0
+
+
+def test_floods_pause_the_media_alone(exporter: Exporter, truth: dict[Any, Any], tmp_path: Path) -> None:
+    exporter.dc.control("flood", method=GET_FILE, rate=60, burst=20)
+    exporter.run(tmp_path, "@sim_small", "--media", "all")
+    assert len(check(tmp_path, truth)) == SMALL[0]
+    counts = exporter.dc.counters()["methods"][GET_FILE]
+    assert counts["floods"] > 0
+    assert counts["early"] <= counts["floods"] * 16
+
+
+def test_inside_a_takeout(exporter: Exporter, truth: dict[Any, Any], tmp_path: Path) -> None:
+    exporter.dc.control("flood", method=GET_FILE, rate=0.001, burst=1)
+    exporter.dc.control("flood", method=GET_FILE, rate=10_000, burst=1000, takeout=True)
+    exporter.run(tmp_path, "@sim_kinds", "--media", "all", "--takeout", "yes")
+    assert len(check(tmp_path, truth)) > 60
+    exporter.dc.control("flood", method=GET_FILE, takeout=True)
+
+
+def test_a_message_that_is_gone_is_named(exporter: Exporter, tmp_path: Path) -> None:
+    exporter.run(tmp_path, "@sim_gone")
+    exporter.dc.control("mutate", chat="sim_gone", delete=[2])
+    exporter.run(tmp_path, "@sim_gone", "--media", "all")
+    documents = [row for row in rows(tmp_path) if row["kind"] == "document"]
+    assert {row["path"].rpartition("_")[2]: row["state"] for row in documents} == {
+        "1.bin": "done", "2.bin": "unavailable", "3.bin": "done",
+    }
+    assert summary(tmp_path)["unavailable"] == {"the message is gone, or has another medium now": 1}
+
+
+@pytest.mark.parametrize("name", ["fetch", "write", "all"])
+def test_killed_in_the_middle_of_a_file(
+    exporter: Exporter, truth: dict[Any, Any], tmp_path: Path, name: str
+) -> None:
+    """What was served twice is at most what was on its way: the map of parts is kept."""
+    exporter.dc.control("set", latency_ms=80)
+    words = ("@sim_big", "@sim_kinds", "--media", "all")
+    total = BIG[0] * BIG[1]
+    for turn in range(3):
+        with ended(exporter.start(tmp_path, *words)) as process:
+            if not under_way(tmp_path, process):
+                assert turn > 0, "the supervisor may have gone on with another process"
+                break
+            time.sleep(0.25)
+            if name == "all":
+                for one in members(process.pid):
+                    one.kill()
+            else:
+                member(process.pid, name).kill()
+            process.wait(60)
+    exporter.run(tmp_path, *words)
+    check(tmp_path, truth)
+    assert served(exporter) < 1.9 * total + 10_000_000
+    fresh = tmp_path / "fresh"
+    exporter.dc.control("set", latency_ms=0)
+    exporter.run(fresh, *words)
+    assert files(tmp_path) == files(fresh)
+    assert {path: data for path, data in contents(tmp_path).items() if path.endswith("messages.jsonl")} == {
+        path: data for path, data in contents(fresh).items() if path.endswith("messages.jsonl")
+    }
+
+
+def test_interrupted_and_resumed(exporter: Exporter, truth: dict[Any, Any], tmp_path: Path) -> None:
+    exporter.dc.control("set", latency_ms=100)
+    with ended(exporter.start(tmp_path, "@sim_big", "--media", "all")) as process:
+        assert under_way(tmp_path, process)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 11
+    assert summary(tmp_path)["waiting"] > 0
+    exporter.run(tmp_path, "@sim_big", "--media", "all")
+    assert len(check(tmp_path, truth)) == BIG[0]
+
+
+def test_a_deadline_ends_a_file_and_the_run_is_partial(exporter: Exporter, truth: dict[Any, Any], tmp_path: Path) -> None:
+    exporter.dc.control("set", latency_ms=1200, methods=[GET_FILE])
+    done = exporter.run(tmp_path, "@sim_big", "--media", "all", "--media-deadline", "1", code=3)
+    assert "not there after 1 s" in done.stderr
+    assert summary(tmp_path)["failed"] == {"not there after 1 s": BIG[0]}
+    exporter.calm()
+    exporter.run(tmp_path, "@sim_big", "--media", "all")
+    assert len(check(tmp_path, truth)) == BIG[0]
+
+
+def test_events_for_programs(exporter: Exporter, tmp_path: Path) -> None:
+    events = exporter.events(tmp_path, "@sim_kinds", "--media", "voice")
+    (stated,) = (event for event in events if event["event"] == "media_stated")
+    assert stated["files"] >= 1
+    assert events[-1]["media"]["files"] == stated["files"]
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--media", "films"], "'films' is not among none, all, photo"),
+        (["--media", ","], "it is empty"),
+        (["--media", "none,photo"], "'none' is not among"),
+        (["--media", "all", "--max-size", "large"], "'large' is no size"),
+        (["--max-size", "5M"], "--max-size needs --media"),
+        (["--media", "all", "--media-connections", "9"], "9 is not in the range"),
+    ],
+)
+def test_wrong_words(exporter: Exporter, tmp_path: Path, words: list[str], text: str) -> None:
+    assert text in exporter.run(tmp_path, "@sim_kinds", *words, code=2).stderr
