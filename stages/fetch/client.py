@@ -38,14 +38,15 @@ ENDED = {
 async def connect(access: Access, path: Path, *, connection_retries: int = 1) -> AsyncIterator[TelegramClient]:
     """A connected client on the session file at `path`, logged in or not; disconnected and saved at the end.
 
-    UnreachableError where the server does not answer within CONNECT_SECONDS; inside the block every failure of the
-    network and of Telegram is raised as a TgbulkError.
+    UnreachableError where the server does not answer at once, or not within CONNECT_SECONDS; inside the block every failure
+    of the network and of Telegram is raised as a TgbulkError. A server that was there once is given connection_retries.
     """
     with answering(access):
-        client = _build(access, path, connection_retries)
+        client = _build(access, path)
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 await client.connect()
+            client._sender._retries = connection_retries
             yield client
         finally:
             await client.disconnect()
@@ -100,7 +101,7 @@ def client_class(environment: str) -> type[TelegramClient]:
     return type(f"Client_{environment}", (TelegramClient,), {"_config": None, "_cdn_config": None})
 
 
-def _build(access: Access, path: Path, connection_retries: int) -> TelegramClient:
+def _build(access: Access, path: Path) -> TelegramClient:
     if aes.cryptg is None:
         raise TgbulkError("the package cryptg cannot be loaded; without it the encryption is a thousand times slower")
     _set_log(access.verbose)
@@ -117,7 +118,7 @@ def _build(access: Access, path: Path, connection_retries: int) -> TelegramClien
         access.api_hash,
         use_ipv6=":" in (session.server_address or ""),
         timeout=ATTEMPT_SECONDS,
-        connection_retries=connection_retries,
+        connection_retries=1,
         flood_sleep_threshold=0,
         raise_last_call_error=True,
         device_model="tgbulk",

@@ -37,6 +37,8 @@ class Archive:
 
     def open(self) -> Lock:
         """Make it ready for one run, or say why not: StorageError, NewerFormatError, LockedError. Keep the lock."""
+        if os.path.lexists(self.root) and not self.root.is_dir():
+            raise StorageError(self.root, "it is not a folder")
         try:
             make_folder(self.root)
             entries = os.listdir(self.root)
