@@ -33,10 +33,11 @@ class Bench:
         self._tools, self._config, self.source, self._target = tools, config, source, target
         self.start()
 
-    def start(self, found: VaapiCapabilities = GPU, decode: bool = False) -> None:
+    def start(self, found: VaapiCapabilities = GPU, decode: bool = False, **config: float) -> None:
         self.told: list[object] = []
         self.breaker = Breaker(found, decode)
-        self.transcoder = Transcoder(self._config, self._tools, self.breaker, Stop(), self.told.append)
+        config_now = replace(self._config, **config)  # type: ignore[arg-type]
+        self.transcoder = Transcoder(config_now, self._tools, self.breaker, Stop(), self.told.append)
 
     def __call__(self) -> TranscodeResult:
         """One job, its output taken away again."""
@@ -64,8 +65,7 @@ def config(standin: Standin, tools: Tools, tmp_path: Path) -> TranscodeConfig:
     dri = tmp_path / "dri"
     dri.mkdir()
     (dri / "renderD128").touch()
-    clocks = {"stall": 0.4, "cpu_stall": 0.4, "term_grace": 0.1, "trial": 0.6}
-    return TranscodeConfig(ffmpeg=str(standin.ffmpeg), ffprobe=tools.ffprobe or None, dri=dri, **clocks)  # type: ignore[arg-type]
+    return TranscodeConfig(ffmpeg=str(standin.ffmpeg), ffprobe=tools.ffprobe or None, dri=dri, term_grace=0.1)
 
 
 @pytest.fixture
@@ -113,6 +113,7 @@ def test_a_trial_that_fails(
     standin: Standin, config: TranscodeConfig, what: str, status: Status, failure: str, trials: int
 ) -> None:
     standin.will(trial=what)
+    config = replace(config, trial=0.6 if what == "hang" else config.trial)
     found = search(config, replace(find_tools(config), vainfo=""))
     assert (found.status, found.error_class, len(standin.kinds)) == (status, failure, trials)
 
@@ -130,6 +131,8 @@ def test_a_trial_that_fails(
 )
 def test_the_cpu_takes_over(standin: Standin, bench: Bench, what: str, failure: str) -> None:
     standin.will(hardware=what)
+    if what == "hang":
+        bench.start(stall=0.4)
     result = bench()
     assert (result.outcome, result.encoder, result.attempts) == ("done", "libx264", 2)
     assert result.reason.startswith(f"is in mpeg4; h264_vaapi failed: {failure}")
@@ -138,6 +141,8 @@ def test_the_cpu_takes_over(standin: Standin, bench: Bench, what: str, failure: 
 @pytest.mark.parametrize("what", [f"say:{DEVICE}", "abort", "hang"])
 def test_one_of_these_ends_the_use_of_the_gpu(standin: Standin, bench: Bench, what: str) -> None:
     standin.will(hardware=what)
+    if what == "hang":
+        bench.start(stall=0.4)
     assert [bench().attempts for _ in range(3)] == [2, 1, 1]
     assert standin.kinds == ["hardware", "cpu", "cpu", "cpu"]
     assert len(bench.notices) == 1
@@ -192,6 +197,8 @@ def test_sizes_that_the_gpu_refuses_are_remembered(standin: Standin, bench: Benc
 )
 def test_both_fail(standin: Standin, bench: Bench, what: str, failure: str, kinds: list[str]) -> None:
     standin.will(hardware=what, cpu=what)
+    if what == "hang":
+        bench.start(stall=0.4, cpu_stall=0.4)
     result = bench()
     assert (result.outcome, result.failure) == ("failed" if failure else "done", failure)
     assert standin.kinds == kinds
