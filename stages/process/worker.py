@@ -14,6 +14,9 @@ from stages.process.acquaintance import Acquaintance
 from stages.process.page import transform
 from stages.receipt import Kind, Receipt
 
+#: The stream of what is not written: its peers are still news for the chat.
+_NOWHERE = -1
+
 
 def main(
     control: Channel, pages: Channel, out: Channel, frames: Arena, blocks: Arena, outlet: Outlet | None = None
@@ -51,15 +54,16 @@ def _handle(
         os.close(descriptors[0])
     else:
         payload = frames.read(page.slot, page.length)
-    if page.kind in (Kind.HISTORY, Kind.PROBE):
+    probe = page.kind == Kind.PROBE
+    if probe or page.kind == Kind.HISTORY:
         made, body = transform(
-            payload, page.stream, page.mark, page.ceiling, met, with_media=bool(page.origin)
+            payload, _NOWHERE if probe else page.stream, page.mark, page.ceiling, met, with_media=bool(page.origin)
         )
         meter.count("page_errors", bool(made.error))
         meter.count("slow_pages", bool(made.slow))
     else:
         made, body = Receipt(), payload
-    if page.kind == Kind.PROBE:
+    if probe:
         body = b""
     receipt = pack(made)
     fits = len(receipt) + len(body) <= blocks.slot_size

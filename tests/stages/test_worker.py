@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import msgpack
 import pytest
 import telegram_page as made
 
@@ -118,6 +119,17 @@ def test_of_a_probe_only_the_receipt_passes(bench: Bench) -> None:
     payload = made.page([made.message(5)])
     bench.send(0, payload, kind=Kind.PROBE)
     assert bench.receive()[1:] == (transform(payload, 0, 1, 0, Acquaintance())[0], b"")
+
+
+def test_peers_of_a_probe_are_still_news_for_the_chat(bench: Bench) -> None:
+    payload = made.page([made.message(5)], [made.user(3)])
+    bench.send(0, payload, kind=Kind.PROBE)
+    bench.receive()
+    bench.send(1, payload)
+    peers, _ = msgpack.unpackb(bench.receive()[2])
+    assert [marked for marked, *_ in peers] == [3]
+    bench.send(2, payload)
+    assert msgpack.unpackb(bench.receive()[2])[0] == []
 
 
 def test_a_page_that_cannot_be_decoded_does_not_end_it(bench: Bench) -> None:
