@@ -91,10 +91,10 @@ class Exporter(Collector):
         times = HistogramMetricFamily("tgbulk_request_duration_seconds", "Time from a request to Telegram to its answer.",
                                       labels=["method"])
         errors = CounterMetricFamily("tgbulk_request_errors", "Requests answered with an error.", labels=["method"])
+        failed = self._tally.numbers("fetch", "request_errors")
         for method, histogram in self._tally.labelled("fetch", "request").items():
             _add(times, [method], histogram)
-        for method, count in self._tally.numbers("fetch", "request_errors").items():
-            errors.add_metric([method], count)
+            errors.add_metric([method], failed.get(method, 0.0))
         yield from (times, errors)
         yield GaugeMetricFamily("tgbulk_requests_in_flight", "Requests to Telegram that have no answer yet.",
                                 self._tally.number("fetch", "flying"))
