@@ -31,14 +31,16 @@ class Breaker:
     def ways(self, video: Video, picture: Picture) -> list[Way]:
         """What to try for a film, in order; the CPU is always last.
 
-        The GPU decodes only what it need not turn or tone-map, which are the CPU's filters.
+        The GPU decodes only what it need not turn or tone-map, which are the CPU's filters. Without vainfo nobody knows what
+        it can decode, and ffmpeg does the rest on the CPU.
         """
         with self._lock:
             if not self._encode or not self._size.admits(picture.width, picture.height):
                 return [CPU]
             way = Way.proved(self._found)
             plain = not video.rotation and not video.hdr and self._size.admits(video.width, video.height)
-            if self._decode and plain and video.codec in self._found.decoders:
+            known = not self._found.decoders or video.codec in self._found.decoders
+            if self._decode and plain and known:
                 return [way.with_decode(), way, CPU]
             return [way, CPU]
 

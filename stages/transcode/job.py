@@ -30,10 +30,10 @@ class TranscodeJob:
     """fetch -> transcode: see to this file. Answered by one TranscodeResult, in no order."""
 
     number: int
-    #: absolute paths; the target is not the source, and ends in .mp4
+    #: absolute paths; the target is not the source, ends in .mp4, and no other unanswered job has it
     source: str
     target: str
-    #: of the message's media: video, animation, round, document, sticker ...
+    #: its category (stages/medium.py): video, animation, round, document, sticker ...
     kind: str
     #: what the source must have, -1 unknown
     size: int = -1

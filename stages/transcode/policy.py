@@ -16,8 +16,9 @@ LEVEL = 51
 SOUNDS = ("aac", "mp3")
 #: A picture may have so many pixels, 8K; the decoders are told the same.
 PIXEL_LIMIT = 7680 * 4320
-#: Kinds of media that are never films, whatever their codec; a document may be one.
-NO_FILMS = ("photo", "voice", "audio", "sticker")
+#: Categories of media (stages/medium.py) that are never films, whatever their codec; and those that may be something else.
+NO_FILMS = ("photo", "voice", "audio", "sticker", "thumbnail", "profile")
+MAYBE_FILMS = ("document", "preview")
 #: Containers of pictures; an animated one shows wherever pictures do.
 _PICTURES = {"gif", "apng", "image2", "png_pipe", "webp_pipe", "jpeg_pipe", "mjpeg", "svg_pipe"}
 
@@ -48,7 +49,7 @@ class Plan:
 
 
 def decide(media: Media, kind: str, layout: Layout, config: TranscodeConfig) -> Plan:
-    """The plan for a file of this kind (of message media: video, animation, round, document ...)."""
+    """The plan for a file of this kind (its category: video, animation, round, document ...)."""
     video = media.video
     if kind in NO_FILMS:
         return Plan(Action.LEAVE, f"is no film but {kind}")

@@ -18,7 +18,7 @@ from stages.transcode.failure import Failure
 from stages.transcode.job import Outcome, TranscodeJob, TranscodeResult
 from stages.transcode.maker import Made, Maker, Task, Trouble
 from stages.transcode.media import Media
-from stages.transcode.policy import NO_FILMS, PIXEL_LIMIT, Action, Plan, decide
+from stages.transcode.policy import MAYBE_FILMS, NO_FILMS, PIXEL_LIMIT, Action, Plan, decide
 from stages.transcode.probe import ProbeError, Prober
 from stages.transcode.stop import Stop
 from stages.transcode.tool import Tools
@@ -122,7 +122,7 @@ class Transcoder:
         except ProbeError as error:
             if error.failure is Failure.STOPPED:
                 raise Refused(Outcome.STOPPED, Action.LEAVE, error.reason, error.failure) from error
-            if error.failure is Failure.INPUT and job.kind == "document":
+            if error.failure is Failure.INPUT and job.kind in MAYBE_FILMS:
                 raise Refused(Outcome.KEPT, Action.LEAVE, f"is no film: {error.reason}") from error
             raise Refused(Outcome.FAILED, Action.LEAVE, error.reason, error.failure) from error
         plan = decide(media, job.kind, read_layout(source), self._config)

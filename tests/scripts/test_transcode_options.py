@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from scripts.setting import VARIABLES, Setting, with_setting
+from scripts.transcode import with_transcode
+from stages.transcode.config import TranscodeConfig
+
+
+@click.command()
+@with_setting
+@with_transcode
+def films(setting: Setting, transcode: TranscodeConfig) -> None:
+    """A command that only says what its options come to."""
+    click.echo(repr(transcode))
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in VARIABLES.values():
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "config"),
+    [
+        ([], TranscodeConfig()),
+        (["--transcode", "off"], TranscodeConfig(mode="off")),
+        (
+            ["--transcode", "always", "--transcode-height", "720", "--transcode-quality", "28", "--replace"],
+            TranscodeConfig(mode="always", height=720, quality=28, keep_original=False),
+        ),
+        (["--keep-original", "--hardware-decode"], TranscodeConfig(hardware_decode=True)),
+        (["--force-cpu-transcode"], TranscodeConfig(force_cpu=True)),
+        (["--vaapi-device", "/dev/dri/renderD129"], TranscodeConfig(device=Path("/dev/dri/renderD129"))),
+    ],
+)
+def test_options(options: list[str], config: TranscodeConfig) -> None:
+    result = CliRunner().invoke(films, options)
+    assert (result.exit_code, result.output) == (0, f"{config!r}\n")
+
+
+def test_a_flag_beats_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_CPU_TRANSCODE", "1")
+    result = CliRunner().invoke(films, ["--no-force-cpu-transcode"])
+    assert result.output == f"{TranscodeConfig()!r}\n"
+
+
+@pytest.mark.parametrize("options", [["--transcode", "some"], ["--transcode-height", "1"], ["--transcode-quality", "99"]])
+def test_mistakes(options: list[str]) -> None:
+    assert CliRunner().invoke(films, options).exit_code == 2
