@@ -13,6 +13,7 @@ from typing import Any
 import msgpack
 
 from engine.error import StorageError
+from engine.pulse import beat
 from stages.medium import Absent, MediaProgress, MediaSelection, MediaStated, Medium, Outcome
 
 #: Items that fetch gets at a time, and the bytes of those that carry their file.
@@ -22,6 +23,8 @@ INLINE_BYTES = 256 * 1024
 ORIGINS = 3
 #: Failed files that the summary names.
 EXAMPLES = 50
+#: Steps of SQLite's machine after which a long statement shows that it goes on.
+BEAT_STEPS = 1_000_000
 
 _SCHEMA = """
 create table if not exists file (
@@ -34,6 +37,7 @@ create table if not exists file (
   unique (kind, id, letter)
 );
 create index if not exists pending on file (number) where state = 'pending';
+create index if not exists failed on file (number) where state = 'failed';
 create table if not exists origin (
   file integer not null, chat integer not null, message integer not null, primary key (file, chat)
 ) without rowid;
@@ -86,6 +90,7 @@ class MediaIndex:
         self._examples: list[list[str]] = []
         try:
             self._database = sqlite3.connect(path, isolation_level=None)
+            self._database.set_progress_handler(beat, BEAT_STEPS)
             self._database.execute("pragma synchronous = full")
             self._database.executescript(_SCHEMA)
             self._database.execute("begin immediate")
@@ -107,15 +112,19 @@ class MediaIndex:
 
     def add(self, chat: int, account: int, media: list[list[Any]], absent: list[list[Any]]) -> None:
         """Take in the media of messages, given as rows of Medium and Absent. `account`: whose access hashes they have."""
+        files, origins = [], []
         for row in media:
             medium = Medium(*row)
             reason = self._selection.refusal(medium.category, medium.size)
-            state = "skipped" if reason else "pending"
-            self._execute(_ADD, (*row[:-1], account, state, reason))
-            self._execute(_ORIGIN, (chat, medium.message, medium.kind, medium.id, medium.letter))
-        for row in absent:
-            one = Absent(*row)
-            self._execute("insert or ignore into absent values (?, ?, ?)", (chat, one.message, one.reason))
+            files.append((*row[:-1], account, "skipped" if reason else "pending", reason))
+            origins.append((chat, medium.message, medium.kind, medium.id, medium.letter))
+        nowhere = [(chat, one.message, one.reason) for one in (Absent(*row) for row in absent)]
+        try:
+            self._database.executemany(_ADD, files)
+            self._database.executemany(_ORIGIN, origins)
+            self._database.executemany("insert or ignore into absent values (?, ?, ?)", nowhere)
+        except sqlite3.Error as error:
+            raise StorageError(self._path, error) from error
 
     def settle(self, outcomes: list[list[Any]]) -> None:
         """Note what became of files."""

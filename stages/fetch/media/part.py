@@ -76,5 +76,9 @@ class PartFile:
 
     def _begin(self) -> None:
         os.ftruncate(self._descriptor, 0)
-        os.posix_fallocate(self._descriptor, 0, self._entry(self.count))
+        try:
+            os.posix_fallocate(self._descriptor, 0, self._entry(self.count))
+        except OSError:
+            os.ftruncate(self._descriptor, 0)
+            raise
         write_all(self._descriptor, self._head, self.size)
