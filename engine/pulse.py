@@ -11,6 +11,7 @@ from __future__ import annotations
 import faulthandler
 import mmap
 import os
+import select
 import signal
 import time
 from dataclasses import dataclass, field
@@ -20,9 +21,9 @@ from engine.arena import anonymous_file
 #: Processes that are told apart; with more, two may share a counter, and a hang of one shows only when both hang.
 PLACES = 4096
 #: Seconds between two beats of a process that has nothing to do.
-BEAT_SECONDS = 1.0
-#: Seconds for a process to write its stack, before it is killed.
-STACK_SECONDS = 1.0
+BEAT_SECONDS = 0.5
+#: Seconds for a process to begin to write its stack, and for the rest of it.
+STACK_SECONDS, REST_SECONDS = 1.0, 0.02
 #: Seconds between two looks after which it was the looker who stood still (Ctrl-Z, a suspended machine).
 LATE_SECONDS = 2.0
 STACK_SIGNAL = signal.SIGUSR1
@@ -58,9 +59,8 @@ class _Life:
     patience: float
     pid: int = 0
     count: int = 0
-    #: monotonic time of the last beat that was seen, and of asking for the stack
+    #: monotonic time of the last beat that was seen
     seen: float = field(default_factory=time.monotonic)
-    asked: float | None = None
 
 
 class Watch:
@@ -83,12 +83,13 @@ class Watch:
         self._lives.pop(place, None)
 
     def look(self) -> list[tuple[int, str]]:
-        """(place, stack or "") of each process that hangs, once, STACK_SECONDS after it was found to. To be called often."""
+        """(place, stack or "") of each process that hangs, once. To be called often; kill it at once, for one that had been
+        stopped goes on now."""
         now = time.monotonic()
         late = now - self._looked > LATE_SECONDS
         self._looked = now
-        hung = [place for place, life in self._lives.items() if self._is_over(place, life, now, late)]
-        return [(place, self._stack(self._lives.pop(place))) for place in hung]
+        hung = [place for place, life in self._lives.items() if self._is_silent(place, life, now, late)]
+        return [(place, self._stack(self._lives.pop(place).pid)) for place in hung[:1]]
 
     def close(self) -> None:
         self._counts.release()
@@ -96,23 +97,20 @@ class Watch:
         for descriptor in (self.counters, self._read, self.stacks):
             os.close(descriptor)
 
-    def _is_over(self, place: int, life: _Life, now: float, late: bool) -> bool:
-        if life.asked is not None:
-            return now - life.asked >= STACK_SECONDS
+    def _is_silent(self, place: int, life: _Life, now: float, late: bool) -> bool:
         count = self._counts[place % PLACES]
         if count != life.count or late:
             life.count, life.seen = count, now
-        elif now - life.seen > life.patience:
-            life.asked = now
-            # A stopped process writes nothing before it goes on.
-            for number in (STACK_SIGNAL, signal.SIGCONT):
-                try:
-                    os.kill(life.pid, number)
-                except ProcessLookupError:
-                    pass  # reaped a moment ago; its death is on the way
-        return False
+        return now - life.seen > life.patience
 
-    def _stack(self, life: _Life) -> str:
+    def _stack(self, pid: int) -> str:
+        try:
+            for number in (STACK_SIGNAL, signal.SIGCONT):  # a stopped process writes nothing before it goes on
+                os.kill(pid, number)
+        except ProcessLookupError:
+            return ""  # reaped a moment ago; its death is on the way
+        select.select([self._read], [], [], STACK_SECONDS)
+        time.sleep(REST_SECONDS)
         try:
             return os.read(self._read, 1 << 16).decode("utf-8", "replace")
         except BlockingIOError:

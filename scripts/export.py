@@ -51,7 +51,7 @@ GENTLE_RATE = 1.0
 @click.option(
     "--hang-after",
     "patience",
-    type=click.FloatRange(min=1),
+    type=click.FloatRange(min=2),
     default=PATIENCE,
     metavar="SECONDS",
     help="Kill a process that gives no sign of life for so long (60); the one that writes has five times as long.",

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,12 @@ PATIENCE = 120.0
 #: Seconds in which everybody has left who lost the supervisor.
 LEAVE_SECONDS = 6.0
 #: A slow server, so that there is time to kill somebody.
-SERVER = ("--accounts", "3", "--bulk", "large=4000", "--bulk", "middle=900", "--bulk", "small=130", "--latency", "25")
+LATENCY = 10
+SERVER = (
+    "--accounts", "3", "--bulk", "large=4000", "--bulk", "middle=900", "--bulk", "small=130", "--latency", f"{LATENCY}"
+)
 CHATS = ("@sim_large", "@sim_middle", "@sim_small")
-#: Options of exports that are to last for about two seconds.
+#: Options of exports that are to last.
 SLOWLY = ("--workers", "2", "--max-in-flight", "2", "--quiet")
 
 
@@ -59,7 +63,9 @@ class Rig:
 
     @property
     def environment(self) -> dict[str, str]:
+        tree = {"PYTHONPATH": os.environ["PYTHONPATH"]} if "PYTHONPATH" in os.environ else {}
         return {
+            **tree,
             "PATH": os.environ["PATH"],
             "HOME": str(self.home),
             "LC_ALL": "C.UTF-8",
@@ -88,6 +94,15 @@ class Rig:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )
         return Export(process)
+
+    @contextmanager
+    def slow(self) -> Iterator[None]:
+        """A server so slow that an export lasts until the end of the block, and some seconds longer."""
+        self.dc.control("set", latency_ms=200)
+        try:
+            yield
+        finally:
+            self.dc.control("set", latency_ms=LATENCY)
 
     def finish(self, archive: Path, *words: object) -> int:
         """Run the same command until it is complete, as advised; how often it took."""

@@ -14,9 +14,10 @@ from rig import LEAVE_SECONDS, SLOWLY, Rig, differences, left_after
 def test_one_that_is_killed_is_made_good_within_the_run(
     rig: Rig, archive: Path, reference: dict[str, Any], victim: str
 ) -> None:
-    export = rig.start(archive, *SLOWLY)
-    export.wait_for_commit(archive)
-    export.wait_for(victim).kill()
+    with rig.slow():
+        export = rig.start(archive, *SLOWLY)
+        export.wait_for_commit(archive)
+        export.wait_for(victim).kill()
     code, said = export.end()
     assert code == 0, said
     named = {"forkserver": "the fork server", "process": "process-"}.get(victim, victim)
@@ -26,13 +27,14 @@ def test_one_that_is_killed_is_made_good_within_the_run(
 
 def test_the_command_is_killed_and_nobody_is_left(rig: Rig, archive: Path, reference: dict[str, Any]) -> None:
     """Not even a worker that was stopped, and a fork server that was."""
-    export = rig.start(archive, *SLOWLY)
-    export.wait_for_commit(archive)
-    members = export.members()
-    for name, process in members.items():
-        if name.startswith(("process", "forkserver")):
-            process.suspend()
-    export.process.kill()
+    with rig.slow():
+        export = rig.start(archive, *SLOWLY)
+        export.wait_for_commit(archive)
+        members = export.members()
+        for name, process in members.items():
+            if name.startswith(("process", "forkserver")):
+                process.suspend()
+        export.process.kill()
     assert left_after(LEAVE_SECONDS, list(members.values())) == []
     export.close()
     assert rig.finish(archive) == 1
@@ -40,10 +42,11 @@ def test_the_command_is_killed_and_nobody_is_left(rig: Rig, archive: Path, refer
 
 
 def test_the_whole_group_is_killed(rig: Rig, archive: Path, reference: dict[str, Any]) -> None:
-    export = rig.start(archive, *SLOWLY)
-    export.wait_for_commit(archive)
-    members = export.members()
-    os.killpg(export.process.pid, signal.SIGKILL)
+    with rig.slow():
+        export = rig.start(archive, *SLOWLY)
+        export.wait_for_commit(archive)
+        members = export.members()
+        os.killpg(export.process.pid, signal.SIGKILL)
     assert left_after(LEAVE_SECONDS, list(members.values())) == []
     export.close()
     assert rig.finish(archive) == 1

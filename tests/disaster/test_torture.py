@@ -4,15 +4,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rig import Rig
-from torture import Torture
+from rig import LATENCY, Rig
+from torture import TORTURE_LATENCY, Torture
 
 KILLS = 60
 
 
 def test_whoever_is_killed_nothing_is_lost(rig: Rig, reference: dict[str, Any], tmp_path: Path) -> None:
     torture = Torture(rig, reference, tmp_path, seed=1)
-    torture.go(KILLS)
+    rig.dc.control("set", latency_ms=TORTURE_LATENCY)
+    try:
+        torture.go(KILLS)
+    finally:
+        rig.dc.control("set", latency_ms=LATENCY)
     assert torture.faults == []
     assert (torture.lost, torture.doubled, torture.leaked) == (0, 0, 0)
     assert torture.kills >= KILLS

@@ -28,6 +28,8 @@ from perf.simdc.launcher import SimDC
 VICTIMS = {
     "process": 4, "fetch": 2, "write": 2, "forkserver": 1, "collect": 1, "supervisor": 2, "several": 2, "everybody": 1,
 }
+#: Milliseconds from request to answer, so that there is time to kill somebody.
+TORTURE_LATENCY = 25
 #: Seconds between two kills, at most.
 LONGEST = 1.4
 #: What a run may end with that was killed: complete, given up after too many restarts, or killed itself.
@@ -140,6 +142,7 @@ def main() -> int:
         done = rig.export(Path(name) / "reference")
         assert done.returncode == 0, done.stderr
         torture = Torture(rig, content(Path(name) / "reference"), Path(name), options.seed, tell_every=100)
+        dc.control("set", latency_ms=TORTURE_LATENCY)
         torture.go(options.kills)
     print(torture.line())
     for fault in torture.faults:
