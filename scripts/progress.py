@@ -138,7 +138,7 @@ class Progress:
         if self._quiet and not attention:
             return
         self.close()
-        click.echo(line, err=True)
+        click.echo(printable(line), err=True)
 
     def _draw(self, lines: list[str]) -> None:
         """Put these in the place of what is drawn; the cursor stays at the end of the last one."""

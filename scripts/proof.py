@@ -43,13 +43,18 @@ def _messages(ours: Iterator[dict[str, Any]], theirs: Iterator[dict[str, Any]]) 
             yield f"message {mine['id']} should not be there"
         elif mine["id"] <= last:
             yield f"message {mine['id']} comes after {last}"
-        elif mine != true:
+        elif _exact(mine) != _exact(true):
             yield f"message {mine['id']} differs from message {true['id']} in {sorted(_fields(mine, true))}"
         last = mine["id"] if mine else last
 
 
 def _fields(mine: dict[str, Any], true: dict[str, Any]) -> set[str]:
-    return {name for name in mine.keys() | true.keys() if mine.get(name) != true.get(name)}
+    return {name for name in mine.keys() | true.keys() if _exact(mine.get(name)) != _exact(true.get(name))}
+
+
+def _exact(value: Any) -> bytes:
+    """Tells 1 from true, which Python does not."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
