@@ -36,7 +36,7 @@ def with_transcode(command: Command) -> Command:
     @click.option("--transcode-height", "height", type=click.IntRange(96, 4320), default=1080, help="Shorter side (1080).")
     @click.option("--transcode-quality", "quality", type=click.IntRange(1, 50), default=23, help="Lower is better (23).")
     @click.option("--keep-original/--replace", "keep", default=True, help="Keep what a film was made of (kept).")
-    @click.option("--hardware-decode", "decode", is_flag=True, help="Let the GPU decode too: faster, and more that can go wrong.")
+    @click.option("--hardware-decode", "decode", is_flag=True, help="Let the GPU decode too: faster, less sure.")
     @with_device
     @functools.wraps(command)
     def wrapped(
