@@ -21,6 +21,8 @@ class Chat:
 
     name: str
     messages: int
+    #: bytes of the document that each message has then; 0 for ordinary messages
+    file_size: int = 0
 
     @property
     def username(self) -> str:

@@ -16,6 +16,7 @@ class Unit(Enum):
     SHARE = "share"
     RATE = "messages/s"
     MICROSECONDS = "us"
+    MILLISECONDS = "ms"
     MEGABYTES = "MB"
     SECONDS = "s"
     COUNT = ""

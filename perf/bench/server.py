@@ -67,7 +67,8 @@ class Server:
         self._cpu = 0.0
         words = ["--latency", str(latency), "--accounts", str(accounts)]
         for chat in chats:
-            words += ["--bulk", f"{chat.name}={chat.messages}"]
+            files = ["--files", f"{chat.name}={chat.messages}x{chat.file_size}"]
+            words += files if chat.file_size else ["--bulk", f"{chat.name}={chat.messages}"]
         self._dc = SimDC(*words)
 
     def __enter__(self) -> Server:

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from perf.bench.case import Case
-from perf.bench.cases import calls, ceiling, cpu, flood, latency, memory
+from perf.bench.cases import calls, ceiling, cpu, flood, latency, media, memory
 
 CASES: dict[str, Case] = {
     "ceiling": ceiling.run,
@@ -11,4 +11,5 @@ CASES: dict[str, Case] = {
     "calls": calls.run,
     "memory": memory.run,
     "flood": flood.run,
+    "media": media.run,
 }
