@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from perf.bench.baseline.media import PlainMedia
 from perf.bench.case import Bench, Job, Result, Scale
