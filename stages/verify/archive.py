@@ -14,6 +14,7 @@ from engine.journal import DamagedJournalError
 from engine.lock import Lock
 from stages.verify.chat import check_chat
 from stages.verify.finding import Report, Weight
+from stages.verify.media import check_media
 from stages.verify.state import State, last_summary, read_about, read_state, summaries
 from stages.write.archive import FORMAT, Archive
 
@@ -45,7 +46,7 @@ def check_archive(archive: Archive, only: list[int]) -> Iterator[Report]:
     """A report of the archive itself, then of each chat (of these, if any are named) in the order of their marked ids.
 
     NewerFormatError, UsageError for a chat that is not there, StorageError for a folder that is no archive, OSError.
-    Media have no files yet; their sizes and hashes are to be compared in check_chat.
+    Media belong to no chat alone: they are checked with the archive itself, unless chats are named.
     """
     report = Report(archive.root)
     _check_about(archive, report)
@@ -61,6 +62,8 @@ def check_archive(archive: Archive, only: list[int]) -> Iterator[Report]:
     if only and set(only) - state.chats.keys() - folders.keys():
         raise UsageError(f"the archive has no chat {min(set(only) - state.chats.keys() - folders.keys())}")
     _name_strangers(archive, report)
+    if not only:
+        check_media(archive, report)
     yield report
     for marked_id in only or sorted(state.chats.keys() | folders.keys()):
         yield check_chat(archive, state.chats[marked_id]) if marked_id in state.chats else _orphan(archive, marked_id)
