@@ -1,12 +1,13 @@
 """A log-scale histogram: any positive value, a constant relative width, a sum that is exact."""
-import math
 from dataclasses import dataclass, field
+from math import floor, inf, log2
 from typing import Any
 
 #: Bins for each doubling: one is 9 % wide, so a quantile is right within 5 %.
 BINS = 8
 #: Values below this count as this: one nanosecond, where values are seconds.
 _LEAST = 1e-9
+_LEAST_PLACE = floor(log2(_LEAST) * BINS)
 
 
 @dataclass(slots=True)
@@ -14,28 +15,24 @@ class Histogram:
     """Values of one kind, added or merged; the fields are its content."""
 
     sum: float = 0.0
-    #: of `sum`, what was CPU time; 0 where nobody measured it
-    cpu: float = 0.0
-    low: float = math.inf
+    low: float = inf
     high: float = 0.0
     #: bin b holds values from 2**(b / BINS) on
     bins: dict[int, int] = field(default_factory=dict)
 
-    def add(self, value: float, cpu: float = 0.0) -> None:
+    def add(self, value: float) -> None:
         """Count one value."""
         self.sum += value
-        self.cpu += cpu
         if value < self.low:
             self.low = value
         if value > self.high:
             self.high = value
-        place = math.floor(math.log2(max(value, _LEAST)) * BINS)
+        place = floor(log2(value) * BINS) if value > _LEAST else _LEAST_PLACE
         self.bins[place] = self.bins.get(place, 0) + 1
 
     def merge(self, other: "Histogram") -> None:
         """Count all that the other has counted."""
         self.sum += other.sum
-        self.cpu += other.cpu
         self.low = min(self.low, other.low)
         self.high = max(self.high, other.high)
         for place, count in other.bins.items():
@@ -56,15 +53,15 @@ class Histogram:
 
     def below(self, bound: float) -> int:
         """How many values are below the bound, exact where it is the border of a bin."""
-        border = round(math.log2(bound) * BINS)
+        border = round(log2(bound) * BINS)
         return sum(count for place, count in self.bins.items() if place < border)
 
     def row(self) -> list[Any]:
         """As msgpack values; safe while another thread adds."""
-        return [self.sum, self.cpu, self.low, self.high, list(self.bins.items())]
+        return [self.sum, self.low, self.high, list(self.bins.items())]
 
     @classmethod
     def of(cls, row: list[Any]) -> "Histogram":
         """From row()."""
-        total, cpu, low, high, bins = row
-        return cls(total, cpu, low, high, dict(bins))
+        total, low, high, bins = row
+        return cls(total, low, high, dict(bins))

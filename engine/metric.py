@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from time import monotonic
 from types import TracebackType
 from typing import Any
 
@@ -61,33 +62,28 @@ class Snapshot:
 
 
 class Span:
-    """Times a block, and leaves out the spans within it; what Meter.span() gives."""
+    """Times a block, again and again, and leaves out the spans within it; what Meter.span() gives."""
 
-    __slots__ = ("_cpu", "_meter", "_outer", "_within", "_within_cpu", "name", "start")
+    __slots__ = ("_histogram", "_meter", "_outer", "_within", "name", "start")
 
-    def __init__(self, meter: "Meter", name: str) -> None:
+    def __init__(self, meter: "Meter", name: str, histogram: Histogram) -> None:
         self._meter = meter
+        self._histogram = histogram
         self.name = name
 
     def __enter__(self) -> None:
-        self._within = self._within_cpu = 0.0
-        self._outer = self._meter.open
-        self._cpu = time.thread_time()
-        self.start = time.monotonic()
-        self._meter.open = self
+        meter = self._meter
+        self._outer = meter.open
+        self._within = 0.0
+        self.start = monotonic()
+        meter.open = self
 
     def __exit__(self, *_: object) -> None:
-        seconds = time.monotonic() - self.start
-        cpu = time.thread_time() - self._cpu
-        self._meter.open = self._outer
-        self._meter.observe(self.name, seconds - self._within, cpu=cpu - self._within_cpu)
-        if self._outer is not None:
-            self._outer.add(seconds, cpu)
-
-    def add(self, seconds: float, cpu: float) -> None:
-        """A span within this one took so much."""
-        self._within += seconds
-        self._within_cpu += cpu
+        seconds = monotonic() - self.start
+        self._meter.open = outer = self._outer
+        self._histogram.add(seconds - self._within)
+        if outer is not None:
+            outer._within += seconds
 
 
 class Meter:
@@ -106,7 +102,7 @@ class Meter:
         self._thread: threading.Thread | None = None
         #: the innermost span under way
         self.open: Span | None = None
-        self.started = time.monotonic()
+        self.started = monotonic()
 
     def __enter__(self) -> "Meter":
         if self._outlet is not None:
@@ -130,16 +126,19 @@ class Meter:
             key = self._admit(name, label)
         self._numbers[key] = self._numbers.get(key, 0) + amount
 
-    def observe(self, name: str, value: float, label: str = "", cpu: float = 0.0) -> None:
+    def observe(self, name: str, value: float, label: str = "") -> None:
         """Add a value, in seconds as a rule, to a histogram."""
         histogram = self._histograms.get((name, label))
         if histogram is None:
-            histogram = self._histograms.setdefault(self._admit(name, label), Histogram())
-        histogram.add(value, cpu)
+            histogram = self._histogram(name, label)
+        histogram.add(value)
 
     def span(self, name: str) -> Span:
-        """A context manager that observes how long its block takes, without the spans in it. Not for coroutines."""
-        return Span(self, name)
+        """A context manager that observes how long its block takes, without the spans in it.
+
+        Make it once and enter it often, but not within itself, and not in coroutines.
+        """
+        return Span(self, name, self._histogram(name, ""))
 
     def watch(self, source: Callable[[], Iterable[Number]]) -> None:
         """Numbers that somebody else keeps, asked for at every snapshot, by the thread that tells."""
@@ -147,7 +146,7 @@ class Meter:
 
     def snapshot(self, last: bool = False) -> Snapshot:
         """What was counted so far."""
-        now = time.monotonic()
+        now = monotonic()
         span = self.open
         watched = [[*number] for source in self._sources for number in source()]
         return Snapshot(
@@ -181,6 +180,9 @@ class Meter:
             self._own_cpu = time.thread_time()
             if self._leaving.wait(PERIOD):
                 return
+
+    def _histogram(self, name: str, label: str) -> Histogram:
+        return self._histograms.setdefault(self._admit(name, label), Histogram())
 
     def _admit(self, name: str, label: str) -> tuple[str, str]:
         known = self._labels.setdefault(name, set())

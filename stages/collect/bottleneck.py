@@ -52,11 +52,10 @@ def _judge(tally: Tally, shares: dict[str, float]) -> Bottleneck:
 
 
 def _shares(tally: Tally, sampler: Sampler) -> dict[str, float]:
-    block, commit = tally.histogram("write", "block"), tally.histogram("write", "commit")
     written = tally.seconds("write", "block") + tally.seconds("write", "commit")
     # What was neither CPU nor waiting for a core was waiting for the disk.
     use = sampler.processes.get("write")
-    blocked = written - block.cpu - commit.cpu - (use.core_wait if use else 0.0)
+    blocked = written - tally.cpu("write") - (use.core_wait if use else 0.0)
     elapsed = tally.elapsed("fetch")
     jobs = max(1.0, tally.number("transcode", "jobs_at_once"))
     shares = {

@@ -80,7 +80,7 @@ def _stage(tally: Tally, name: str) -> dict[str, Any] | None:
     return statistics(histogram) | {
         "errors": int(tally.number(stage, errors)),
         "throughput": histogram.count / elapsed if elapsed else 0.0,
-        "cpu": histogram.cpu,
+        "cpu": tally.cpu(stage),
         "seconds": elapsed,
         "waiting": waiting(tally, name),
     }
@@ -97,9 +97,8 @@ def waiting(tally: Tally, name: str) -> dict[str, float]:
             "downstream": tally.histogram("fetch", "slot").sum,
         }
     if name in ("write", "commit"):
-        spans = [tally.histogram("write", one) for one in (("block", "commit") if name == "write" else ("commit",))]
-        disk = sum(one.sum - one.cpu for one in spans)
-        return {"upstream": tally.seconds("write", "upstream"), "downstream": disk}
+        blocked = tally.seconds("write", "block") + tally.seconds("write", "commit") - tally.cpu("write")
+        return {"upstream": tally.seconds("write", "upstream"), "downstream": max(0.0, blocked)}
     stage = STAGES[name][0]
     return {"upstream": tally.seconds(stage, "upstream"), "downstream": tally.seconds(stage, "downstream")}
 

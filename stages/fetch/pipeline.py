@@ -50,13 +50,13 @@ class Pipeline:
 
     async def reserve(self) -> int:
         """A slot; waits until one is free. Give it to send() or cancel()."""
-        began = time.monotonic()
         while (slot := self._ring.reserve()) is None:
+            began = time.monotonic()
             waiter = asyncio.get_running_loop().create_future()
             self._waiting.append(waiter)
             await waiter
+            self._meter.observe("slot", time.monotonic() - began)
         self._idle.clear()
-        self._meter.observe("slot", time.monotonic() - began)
         return slot
 
     def cancel(self, slot: int) -> None:
@@ -77,7 +77,6 @@ class Pipeline:
     ) -> tuple[Any, int]:
         """(Receipt, or MediaBatch for Kind.MEDIA; write's answer) of the payload. A page of which its workers died gives a
         receipt with an error; what they only pass on they cannot have died of, so it goes again."""
-        began = time.monotonic()
         while True:
             seq = self._ring.submit(
                 slot, payload, stream=stream, kind=kind, segment=segment, mark=mark, ceiling=ceiling, origin=origin
@@ -86,7 +85,6 @@ class Pipeline:
             self._receipts[seq] = future
             answered = await future
             if answered is not None:
-                self._meter.observe("trip", time.monotonic() - began)
                 return answered
             if kind in (Kind.HISTORY, Kind.PROBE):
                 self._blame()

@@ -27,13 +27,16 @@ def main(
     met = Acquaintance()
     pages.set_limit(BEAT_SECONDS)
     with Meter(outlet) as meter:
+        upstream, work, downstream = map(meter.span, ("upstream", "work", "downstream"))
         while True:
             beat()
             try:
-                with meter.span("upstream"):
+                with upstream:
                     page, descriptors = pages.receive()
-                with meter.span("work"):
-                    _handle(page, descriptors, out, frames, blocks, met, meter)
+                with work:
+                    block, extra = _handle(page, descriptors, frames, blocks, met, meter)
+                with downstream:
+                    _send(out, block, extra)
             except BlockingIOError:
                 continue
             except ChannelClosed:
@@ -41,14 +44,9 @@ def main(
 
 
 def _handle(
-    page: Page,
-    descriptors: list[int],
-    out: Channel,
-    frames: Arena,
-    blocks: Arena,
-    met: Acquaintance,
-    meter: Meter,
-) -> None:
+    page: Page, descriptors: list[int], frames: Arena, blocks: Arena, met: Acquaintance, meter: Meter
+) -> tuple[Block, int | None]:
+    """(block, parcel of its body where it has one)."""
     if page.parcel:
         payload = open_parcel(descriptors[0], page.length)
         os.close(descriptors[0])
@@ -59,8 +57,8 @@ def _handle(
         made, body = transform(
             payload, _NOWHERE if probe else page.stream, page.mark, page.ceiling, met, with_media=bool(page.origin)
         )
-        meter.count("page_errors", bool(made.error))
-        meter.count("slow_pages", bool(made.slow))
+        if made.error or made.slow:
+            meter.count("page_errors" if made.error else "slow_pages")
     else:
         made, body = Receipt(), payload
     if probe:
@@ -73,12 +71,15 @@ def _handle(
     )
     if fits:
         blocks.write(page.slot, body, len(receipt))
-        with meter.span("downstream"):
-            out.send(block)
+        return block, None
+    return block, parcel(body)
+
+
+def _send(out: Channel, block: Block, extra: int | None) -> None:
+    if extra is None:
+        out.send(block)
         return
-    extra = parcel(body)
     try:
-        with meter.span("downstream"):
-            out.send(block, [extra])
+        out.send(block, [extra])
     finally:
         os.close(extra)

@@ -13,7 +13,7 @@ from engine.error import StorageError, shortage
 from engine.frame import DATA_LIMIT
 from engine.hop import Attach
 from engine.lock import Lock
-from engine.metric import Meter, Outlet
+from engine.metric import Meter, Outlet, Span
 from engine.pulse import BEAT_SECONDS, beat
 from stages.event import Finish, Ready, report_failure
 from stages.write.archive import Archive
@@ -44,6 +44,7 @@ def _named(archive: Path) -> Iterator[None]:
 
 
 def _serve(control: Channel, writer: Writer, meter: Meter) -> None:
+    upstream, taking = meter.span("upstream"), meter.span("block")
     selector = selectors.DefaultSelector()
     selector.register(control, selectors.EVENT_READ, None)
     finishing = False
@@ -51,11 +52,11 @@ def _serve(control: Channel, writer: Writer, meter: Meter) -> None:
     while not (finishing and workers == 0):
         beat()
         timeout = BEAT_SECONDS if writer.due is None else max(0.0, writer.due - time.monotonic())
-        with meter.span("upstream"):
+        with upstream:
             ready = selector.select(timeout)
         for key, _ in ready:
             if key.data is not None:
-                workers -= _take(selector, key.fileobj, key.data, writer, meter)  # type: ignore[arg-type]
+                workers -= _take(selector, key.fileobj, key.data, writer, taking)  # type: ignore[arg-type]
                 continue
             try:
                 frame, descriptors = control.receive()
@@ -72,7 +73,7 @@ def _serve(control: Channel, writer: Writer, meter: Meter) -> None:
 
 
 def _take(
-    selector: selectors.BaseSelector, channel: Channel, worker: int, writer: Writer, meter: Meter
+    selector: selectors.BaseSelector, channel: Channel, worker: int, writer: Writer, taking: Span
 ) -> bool:
     """One block of a worker; True when it was its last."""
     try:
@@ -82,6 +83,6 @@ def _take(
         channel.close()
         writer.gone(worker)
         return True
-    with meter.span("block"):
+    with taking:
         writer.take(block, descriptors)
     return False

@@ -44,6 +44,7 @@ class Writer:
         self._fetch = fetch
         self._control = control
         self._meter = meter or Meter(None)
+        self._committing = self._meter.span("commit")
         self._journal = Journal(archive.journal)
         self._committed = {row[0]: Progress(*row) for rows in self._journal.records for row in rows}
         self._journal.records.clear()
@@ -86,7 +87,7 @@ class Writer:
         if self._media and self._media.dirty:
             self._media.commit()
             self._control.send(self._media.progress())
-        with self._meter.span("commit"):
+        with self._committing:
             dirty = {stream: chat for stream, chat in self._open.items() if chat.dirty}
             rows = [chat.prepare() for chat in dirty.values()]
             if rows:
@@ -122,8 +123,9 @@ class Writer:
             self._uncommitted += size
             if self._media and media:
                 self._media.page(chat.progress.marked_id, block.origin, block.mark, receipt.next, *media)
-            self._meter.count("messages", receipt.messages if size else 0)
-            self._meter.count("bytes", size)
+            if size:
+                self._meter.count("messages", receipt.messages)
+                self._meter.count("bytes", size)
         elif block.kind == Kind.QUARANTINE:
             about, answers = msgpack.unpackb(body)
             chat.set_aside(about, answers)

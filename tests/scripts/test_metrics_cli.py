@@ -78,7 +78,7 @@ def test_slow_processor(slow: Tgbulk, tmp_path: Path) -> None:
 def test_slow_disk(slow: Tgbulk, tmp_path: Path) -> None:
     found = export(slow, tmp_path / "run", write="slowed:write")
     agree(found["stages"]["commit"], found["clocks"]["commit"])
-    assert found["stages"]["write"]["waiting"]["downstream"] >= found["clocks"]["disk"]["total"]
+    assert found["stages"]["write"]["waiting"]["downstream"] > 0.8 * found["clocks"]["disk"]["total"]
     assert found["bottleneck"]["name"] == "disk"
 
 
