@@ -264,6 +264,47 @@ def test_a_deadline_ends_a_file_and_the_run_is_partial(exporter: Exporter, truth
     assert len(check(tmp_path, truth)) == BIG[0]
 
 
+def test_a_long_flood_wait_leaves_the_media_for_the_next_run(
+    exporter: Exporter, truth: dict[Any, Any], tmp_path: Path
+) -> None:
+    exporter.dc.control("flood", method=GET_FILE, rate=0.0005, burst=10)
+    done = exporter.run(tmp_path, "@sim_small", "--media", "all", code=3)
+    assert "the media that are left wait for the next run" in done.stderr
+    # What was just getting its name is found by the next run.
+    assert len(files(tmp_path)) == 10 >= summary(tmp_path)["files"] == SMALL[0] - summary(tmp_path)["waiting"]
+    exporter.dc.control("flood", method=GET_FILE)
+    exporter.run(tmp_path, "@sim_small", "--media", "all")
+    assert len(check(tmp_path, truth)) == SMALL[0]
+    counts = exporter.dc.counters()["methods"][GET_FILE]
+    assert counts["calls"] - sum(counts["errors"].values()) == SMALL[0], "none of them came twice"
+
+
+def test_an_index_that_was_deleted_is_made_anew(exporter: Exporter, truth: dict[Any, Any], tmp_path: Path) -> None:
+    exporter.run(tmp_path, "@sim_kinds", "--media", "all")
+    before = check(tmp_path, truth)
+    (tmp_path / "media.sqlite").unlink()
+    (gone,) = [path for path in before if path.endswith("3000000.bin")]
+    (tmp_path / "media" / gone).unlink()
+    exporter.dc.control("reset")
+    exporter.run(tmp_path, "@sim_kinds", "--media", "all")
+    assert check(tmp_path, truth).keys() == before.keys()
+    assert exporter.calls()[GET_FILE] == 3, "the parts of the one that was gone"
+
+
+def test_verify_reads_every_file(exporter: Exporter, tmp_path: Path) -> None:
+    exporter.run(tmp_path, "@sim_small", "--media", "all")
+    assert exporter.tgbulk("verify", str(tmp_path)).returncode == 0
+    first, second, third, *_ = sorted((tmp_path / "media").glob("document/*/*"))
+    first.write_bytes(first.read_bytes()[:-1] + b"?")
+    second.unlink()
+    third.write_bytes(b"short")
+    (tmp_path / "media" / "mine").touch()
+    done = exporter.tgbulk("verify", str(tmp_path))
+    assert done.returncode == 12
+    for text in ("it is not what was downloaded", "it is missing", "it has 5 bytes, not 20,000", "does not belong"):
+        assert text in done.stdout + done.stderr
+
+
 def test_events_for_programs(exporter: Exporter, tmp_path: Path) -> None:
     events = exporter.events(tmp_path, "@sim_kinds", "--media", "voice")
     (stated,) = (event for event in events if event["event"] == "media_stated")

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import copy
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,18 @@ FEWEST = 2
 #: Seconds for an answer, and for a connection with its handshake.
 ANSWER_SECONDS = 120
 CONNECT_SECONDS = 30
+
+
+@contextmanager
+def _losable() -> Iterator[None]:
+    """Telethon cancels what waits on a connection that is given up: ConnectionError, where nobody else has cancelled us."""
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise ConnectionError("the connection was lost") from error
 
 
 @dataclass(slots=True, eq=False)
@@ -108,14 +121,9 @@ class Pool(Caller):
     async def _ask(self, connection: Connection, request: TLRequest) -> Any:
         connection.flying += 1
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                return await connection.sender.send(request)
-        except asyncio.CancelledError as error:
-            # Telethon cancels what waits on a connection that is given up.
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            raise ConnectionError("the connection was lost") from error
+            with _losable():
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    return await connection.sender.send(request)
         finally:
             connection.flying -= 1
 
@@ -165,9 +173,10 @@ class Pool(Caller):
         # A key of its own for each sender to hold: one that reconnects may change the object.
         sender = MTProtoSender(AuthKey(self._key.key) if self._key else None, loggers=client._log)
         try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                await sender.connect(transport)
-                await sender.send(await self._introduction())
+            with _losable():
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    await sender.connect(transport)
+                    await sender.send(await self._introduction())
         except BaseException:
             await sender.disconnect()
             raise

@@ -15,7 +15,7 @@ import msgpack
 
 from engine.error import StorageError, TgbulkError
 from stages.event import Notice, Waiting
-from stages.fetch.error import AuthNeededError, FloodParkedError, first
+from stages.fetch.error import AuthNeededError, FloodParkedError, UnreachableError, first
 from stages.fetch.media.config import MediaConfig
 from stages.fetch.media.connection import Pool
 from stages.fetch.media.download import Download
@@ -90,14 +90,19 @@ class Gallery:
         stop = asyncio.create_task(self._stopping.wait())
         workers = [asyncio.create_task(self._work()) for _ in range(FILES)]
         tasks = [feeder, stop, *workers]
+        done: set[asyncio.Task[Any]] = set()
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
                 task.cancel()
             ended = await asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.gather(*(pool.close() for pool in self._pools.values()))
-        self.left = not feeder.done() or feeder.cancelled()
+        if any(task.cancelled() for task in done):
+            # Nobody here has done that: Telethon cancels what waits on a lost connection.
+            server = next(iter(self._readers.values())).access.server_name
+            raise UnreachableError(server, "the connection was lost")
+        self.left = feeder.cancelled()
         for error in ended:
             if isinstance(error, FloodParkedError):
                 self._tell(Notice(f"{error}: the media that are left wait for the next run"))
@@ -150,6 +155,7 @@ class Gallery:
             item = await self._queue.get()
             async with self._large if item.medium.size > LARGE else nullcontext():
                 outcome = await self._download(item)
+            # A file that is whole can be handed on from here, as a TranscodeJob.
             self._outcomes.append(outcome)
             self._held -= 1
             self._changed.set()

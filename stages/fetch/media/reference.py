@@ -81,6 +81,11 @@ class References:
             futures = [(number, future) for number in batch for future in waiting[number] if not future.done()]
             try:
                 found = await _messages(source, batch)
+            except asyncio.CancelledError:
+                # The run ends, or the account's own connection is lost.
+                for _, future in futures:
+                    future.cancel()
+                raise
             except Exception as error:
                 # Handed to those who wait for it.
                 for _, future in futures:
