@@ -80,8 +80,7 @@ def test_chat_json(whole: Whole) -> None:
         assert about["services"] == sum(one["_"] == "messageService" for one in lines(whole.archive, marked))
         assert [n for first, last in about["empty_ids"] for n in range(first, last + 1)] == true["empty"]
         assert about["empty"] == len(true["empty"])
-        if marked != 5000000001:
-            assert about["title"] == true["title"]
+        assert about["title"] == ("Saved Messages" if about["type"] == "saved" else true["title"])
         kind = {"user": {"private", "saved"}, "supergroup": {"supergroup", "forum"}}.get(true["type"], {true["type"]})
         assert about["type"] in kind
 
@@ -115,7 +114,7 @@ def test_calls_of_a_first_run(whole: Whole) -> None:
     counts = [json.loads((whole.truth / f"{marked}.json").read_text())["count"] for marked in whole.chats]
     pages = sum(-(-count // 100) for count in counts)
     assert whole.calls[HISTORY] <= pages + 3 * len(counts)
-    assert whole.calls["contacts.resolveUsername"] == 1
+    assert whole.calls["contacts.resolveUsername"] <= 1
     assert whole.calls["messages.getDialogs"] <= 3
 
 
@@ -125,6 +124,6 @@ def test_a_second_run_asks_for_the_end_alone(exporter: Exporter, whole: Whole) -
     calls = exporter.calls()
     assert contents(whole.archive) == before
     assert calls[HISTORY] == len(whole.chats)
-    assert calls["contacts.resolveUsername"] == 1
+    assert calls["contacts.resolveUsername"] == calls["messages.getDialogs"] == 0
     assert events[-1]["new_messages"] == 0
     assert events[-1]["messages"] == sum(len(lines(whole.archive, marked)) for marked in whole.chats)
