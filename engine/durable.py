@@ -1,4 +1,5 @@
 """Files that are whole on disk or not there."""
+import errno
 import os
 from pathlib import Path
 
@@ -22,6 +23,13 @@ def write_all(descriptor: int, data: bytes, offset: int) -> None:
         written = os.pwrite(descriptor, view, offset)
         offset += written
         view = view[written:]
+
+
+def sync(descriptor: int, path: Path) -> None:
+    """Make a file's data durable; an OSError that names the path when the file is no longer in any folder."""
+    os.fdatasync(descriptor)
+    if not os.fstat(descriptor).st_nlink:
+        raise FileNotFoundError(errno.ENOENT, "it was removed while it was written", str(path))
 
 
 def write_whole(path: Path, data: bytes, mode: int = 0o644) -> None:

@@ -12,7 +12,7 @@ from zlib import crc32
 
 import msgpack
 
-from engine.durable import sync_folder, write_all
+from engine.durable import sync, sync_folder, write_all
 from engine.error import StorageError
 
 _HEADER = struct.Struct("<III")
@@ -29,6 +29,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         """Open or create. DamagedJournalError, or OSError from the file system."""
+        self._path = path
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             self.records, self._end = _scan(path, os.pread(self._descriptor, os.fstat(self._descriptor).st_size, 0))
@@ -45,7 +46,7 @@ class Journal:
         data = length + struct.pack("<II", crc32(length), crc32(payload)) + payload
         try:
             write_all(self._descriptor, data, self._end)
-            os.fdatasync(self._descriptor)
+            sync(self._descriptor, self._path)
         except OSError:
             os.ftruncate(self._descriptor, self._end)
             raise

@@ -21,6 +21,12 @@ class NotAnArchiveError(StorageError):
     advice = "Name an empty or new folder, or an archive, with -o."
 
 
+class LostJournalError(StorageError):
+    """{0}: it has chats, and no journal that speaks of them"""
+
+    advice = "Restore the journal from a copy, or move the archive away and export again."
+
+
 class Archive:
     """The paths of an archive."""
 
@@ -46,8 +52,10 @@ class Archive:
                 raise StorageError(self.root, "you may not write there")
             if self._about.name in entries:
                 self._check_format()
-            elif set(entries) - {"lock", self._about.name + PART}:
+            elif set(entries) - {"lock", "runs", self._about.name + PART}:
                 raise NotAnArchiveError(self.root, "has no archive.json")
+            if self.journal.name not in entries and any(self.root.glob("chats/*/*.jsonl")):
+                raise LostJournalError(self.root)
             lock = Lock(self.root / "lock", f"archive {self.root}").acquire()
             try:
                 if self._about.name not in entries:

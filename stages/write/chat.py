@@ -11,7 +11,7 @@ from zlib import crc32
 import orjson
 
 from engine import document
-from engine.durable import make_folder, sync_folder, write_all, write_whole
+from engine.durable import make_folder, sync, sync_folder, write_all, write_whole
 from stages.receipt import Receipt
 from stages.statement import EVERYTHING, Statement, make_statement
 from stages.telegram.chat import ChatRecord
@@ -116,7 +116,7 @@ class ChatFile:
         """Make the data durable; the row that may then be journaled."""
         self._coverage.join()
         self._coverage.sync()
-        os.fdatasync(self._peers)
+        sync(self._peers, self.folder / "peers.jsonl")
         self.progress.joined = self._coverage.joined
         self.progress.ranges = [[one.lo, one.next, one.size, one.crc] for one in self._coverage.ranges]
         filled = [gap for gap in self.progress.quarantined if self._is_filled(*gap)]

@@ -18,7 +18,7 @@ from pathlib import Path
 from zlib import crc32
 
 from engine.checksum import joined
-from engine.durable import make_folder, sync_folder, write_all
+from engine.durable import sync, sync_folder, write_all
 from engine.error import StorageError
 from engine.pulse import beat
 
@@ -99,9 +99,9 @@ class Coverage:
 
     def sync(self) -> None:
         """Make the data durable, before the journal speaks of it."""
-        os.fdatasync(self._messages)
+        sync(self._messages, self._folder / "messages.jsonl")
         for lo in self._dirty & self._open.keys():
-            os.fdatasync(self._open[lo])
+            sync(self._open[lo], self._path(lo))
         self._dirty.clear()
 
     def committed(self) -> None:
@@ -161,7 +161,8 @@ class Coverage:
         os.ftruncate(self._messages, self._joined_size())
 
     def _open_segment(self, lo: int) -> None:
-        make_folder(self._segments)
+        self._segments.mkdir(exist_ok=True)  # and not its parents: where they are gone, the chat is
+        sync_folder(self._folder)
         self._open[lo] = open_at(self._path(lo), 0)
         self._dirty.add(lo)
         sync_folder(self._segments)

@@ -1,0 +1,81 @@
+"""Disks that are full, read-only, limited, or taken away."""
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from rig import CHATS, SLOWLY, Rig, differences
+from tmpfs import SmallDisk
+
+LARGE, MIDDLE, SMALL = -1003000000001, -1003000000002, -1003000000003
+FEW = CHATS[1:]
+
+
+@pytest.mark.parametrize(
+    ("size", "inodes"),
+    [("4k", 0), ("24k", 0), ("80k", 0), ("300k", 0), ("612k", 0), ("3m", 4), ("3m", 7), ("3m", 9), ("3m", 11), ("3m", 13)],
+)
+def test_a_full_disk(rig: Rig, tmp_path: Path, reference: dict[str, Any], size: str, inodes: int) -> None:
+    """Wherever it fills up: archive.json, the lock, journal, chat.json, messages, segments, the summary."""
+    with SmallDisk(tmp_path, size, inodes) as disk:
+        archive = disk.path / "archive"
+        done = rig.export(archive, chats=FEW)
+        assert done.returncode == 8, (done.returncode, done.stderr)
+        assert "No space left on device" in done.stderr
+        assert "Traceback" not in done.stderr
+        disk.remount("size=8m,nr_inodes=0")
+        done = rig.export(archive, chats=FEW)
+        assert done.returncode == 0, done.stderr
+        assert differences(archive, reference, MIDDLE, SMALL) == []
+
+
+def test_a_read_only_disk(rig: Rig, tmp_path: Path) -> None:
+    with SmallDisk(tmp_path, "8m") as disk:
+        assert rig.export(disk.path / "archive", chats=FEW).returncode == 0
+        disk.remount("ro")
+        for archive in (disk.path / "archive", disk.path / "other"):
+            done = rig.export(archive, chats=FEW)
+            assert done.returncode == 8, done.stderr
+            assert "Read-only file system" in done.stderr or "you may not write there" in done.stderr
+
+
+def test_a_file_that_may_not_grow(rig: Rig, archive: Path, reference: dict[str, Any]) -> None:
+    """A limit on the size of files, as a quota is, met in the middle of a page."""
+    with rig.slow():
+        export = rig.start(archive, *SLOWLY)
+        export.wait_for_commit(archive)
+        limit = (700_000, resource.RLIM_INFINITY)
+        export.wait_for("write").rlimit(psutil.RLIMIT_FSIZE, limit)
+    code, said = export.end()
+    assert (code, "File too large" in said) == (8, True), said
+    assert rig.finish(archive) == 1
+    assert differences(archive, reference) == []
+
+
+@pytest.mark.parametrize("what", ["archive", "chats", f"chats/{LARGE}", "journal"])
+def test_what_was_deleted_while_it_grew(rig: Rig, archive: Path, reference: dict[str, Any], what: str) -> None:
+    """Said in clear words; and exported again from where it can be."""
+    with rig.slow():
+        export = rig.start(archive, *SLOWLY)
+        export.wait_for_commit(archive)
+        gone = archive if what == "archive" else archive / what
+        if gone.is_dir():
+            os.rename(gone, archive.parent / "away")
+            shutil.rmtree(archive.parent / "away")
+        else:
+            gone.unlink()
+    code, said = export.end()
+    assert code == 8, said
+    assert "Traceback" not in said
+    assert str(archive) in said
+    if what == "journal":
+        done = rig.export(archive)
+        assert (done.returncode, "no journal that speaks of them" in done.stderr) == (8, True)
+        shutil.rmtree(archive)
+    assert rig.finish(archive) == 1
+    assert differences(archive, reference) == []
