@@ -64,7 +64,7 @@ def export(
     setting: Setting,
     reporting: Reporting,
     selection: Selection,
-    media: Callable[[Path], MediaConfig | None],
+    media: Callable[[Path, float | None], MediaConfig | None],
     chats: tuple[str, ...],
     archive: str,
     retry: bool,
@@ -90,7 +90,7 @@ def export(
         rate=GENTLE_RATE if gentle else None,
         takeout=takeout,
         selection=selection,
-        media=media(Path(archive)),
+        media=media(Path(archive), GENTLE_RATE if gentle else None),
     )
     code = export_chats(config, Path(archive), reporting, workers, patience)
     if code:
@@ -109,13 +109,14 @@ def export_chats(
         archive_lock = stack.enter_context(archive.open())
         started = time.time()
         run_id = make_run_id(started)
-        collect = CollectConfig(run_id, archive.runs / run_id, started, os.getpid(), reporting.port)
-        reporter = Reporter(reporting, len(config.chats), collect.folder, run_id)
+        folder = archive.runs / run_id
+        reporter = Reporter(reporting, len(config.chats), folder, run_id)
+        collect = CollectConfig(run_id, folder, started, os.getpid(), reporting.port, reporter.live)
         count = workers or max(1, (os.cpu_count() or 1) - 1)
         write = WriteConfig(root, config.media.selection if config.media else None)
         outcome = Run(config, write, collect, session_locks, archive_lock, count, reporter, patience).execute()
         summary = make_summary(outcome, started, archive)
-        keep_summary(collect.folder, summary)
+        keep_summary(folder, summary)
         if outcome.unmeasured:
             keep_metrics(collect, outcome)
         archive_lock.remove()

@@ -40,7 +40,7 @@ class Progress:
         """quiet leaves only what needs attention."""
         self._names = names
         self._quiet = quiet
-        self._live = sys.stderr.isatty() and not quiet
+        self.live = sys.stderr.isatty() and not quiet
         #: whether the cursor can go up
         self._movable = os.environ.get("TERM", "dumb") != "dumb"
         self._started = time.monotonic()
@@ -81,7 +81,7 @@ class Progress:
                     self._say(f"tgbulk: hint: {frame.hint}")
             case Waiting():
                 self._waiting = (time.monotonic() + frame.seconds, f"{frame.method} of {frame.account}")
-                if not self._live:
+                if not self.live:
                     self._say(f"waiting {frame.seconds} s for Telegram: {frame.method}", attention=False)
             case TakeoutState():
                 until = f" until {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(frame.until))}" if frame.until else ""
@@ -108,7 +108,7 @@ class Progress:
                 pass
 
     def tick(self) -> None:
-        if self._live:
+        if self.live:
             stages = stage_lines(self._status) if self._status and self._movable else []
             self._draw([self._line(), *stages])
 

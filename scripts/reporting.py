@@ -77,6 +77,11 @@ class Reporter:
             self._lines.append(JsonLines(sys.stderr.buffer, run))
         self._progress = None if reporting.events or reporting.log_json else Progress(names, reporting.quiet)
 
+    @property
+    def live(self) -> bool:
+        """Whether somebody sees every second how things stand."""
+        return self._progress is not None and self._progress.live
+
     def told(self, frame: Any) -> None:
         for one in self._lines:
             one.told(frame)

@@ -18,3 +18,5 @@ class CollectConfig:
     supervisor: int
     #: loopback port that serves OpenMetrics; 0 any, None none
     port: int | None = None
+    #: whether somebody wants to see how things stand, every second
+    live: bool = False

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import selectors
 import time
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import orjson
 from engine.channel import Channel, ChannelClosed
 from engine.durable import make_folder, write_whole
 from engine.metric import Snapshot
-from engine.pulse import beat
+from engine.pulse import BEAT_SECONDS, beat
 from stages.collect.config import CollectConfig
 from stages.collect.pace import Pace
 from stages.collect.report import report
@@ -28,7 +29,7 @@ from stages.event import Notice
 
 #: Seconds until the first sample; then between two of them, a tenth of the run's age within these bounds.
 FIRST = 0.2
-SAMPLE_LEAST, SAMPLE_MOST = 1.0, 5.0
+SAMPLE_LEAST, SAMPLE_MOST = 2.0, 5.0
 #: Seconds between two words to the supervisor on how things stand.
 PERIOD = 1.0
 #: Seconds that the others have to leave when the supervisor is gone; the fork server kills all a little later.
@@ -61,11 +62,12 @@ class Collector:
         selector.register(snapshots, selectors.EVENT_READ)
         selector.register(self._control, selectors.EVENT_READ)
         began = time.monotonic()
-        due, told = began + FIRST, began + PERIOD
-        until = float("inf")
+        due, told = began + FIRST, began + PERIOD if self._config.live else inf
+        until = inf
         while time.monotonic() < until:
             beat()
-            for key, _ in selector.select(max(0.0, min(due, told, until) - time.monotonic())):
+            pause = min(due, told, until) - time.monotonic()
+            for key, _ in selector.select(min(BEAT_SECONDS, max(0.0, pause))):
                 if key.fileobj is snapshots:
                     if not self._hear(snapshots):
                         return

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from perf.bench.case import Case
-from perf.bench.cases import calls, ceiling, cpu, flood, latency, media, memory
+from perf.bench.cases import calls, ceiling, cpu, flood, latency, media, memory, metrics
 
 CASES: dict[str, Case] = {
     "ceiling": ceiling.run,
@@ -12,4 +12,5 @@ CASES: dict[str, Case] = {
     "memory": memory.run,
     "flood": flood.run,
     "media": media.run,
+    "metrics": metrics.run,
 }
