@@ -19,7 +19,7 @@ _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
 def with_media(command: Command) -> Command:
-    """Give a click command the options for media, and their outcome as `media`: None, or a MediaConfig for an archive."""
+    """Give a click command the options for media, and their outcome as `media`: for an archive and parts a second, None or a MediaConfig."""
 
     @click.option(
         "--media",
@@ -55,8 +55,9 @@ def with_media(command: Command) -> Command:
         if not wanted and max_size is not None:
             raise click.UsageError("--max-size needs --media")
 
-        def config(archive: Path) -> MediaConfig | None:
-            return MediaConfig(archive, MediaSelection(wanted, max_size), connections, deadline) if wanted else None
+        def config(archive: Path, rate: float | None) -> MediaConfig | None:
+            selection = MediaSelection(wanted, max_size)
+            return MediaConfig(archive, selection, connections, deadline, rate) if wanted else None
 
         return command(media=config, **options)
 

@@ -8,7 +8,7 @@ from functools import partial
 
 from telethon.errors import TypeNotFoundError
 from telethon.extensions import BinaryReader
-from telethon.tl.types.upload import File
+from telethon.tl.types.upload import File, FileCdnRedirect
 
 from perf.simdc.answer import boxed, gzipped
 from perf.simdc.call import Call, RpcError, Service
@@ -20,6 +20,8 @@ from perf.simdc.request import Request, unknown
 from perf.simdc.session import Session
 from perf.simdc.world import World
 
+#: The data centre of a CDN, which nobody can reach.
+CDN_DC = 203
 #: Answered with bytes that do not shrink.
 NEVER_GZIPPED = "upload.getFile"
 
@@ -88,6 +90,8 @@ class Dispatcher:
             answer = service(call, request.query)
             if isinstance(answer, File):
                 answer.bytes = self.fault.part(answer.bytes)
+                if self.fault.redirects():
+                    answer = FileCdnRedirect(CDN_DC, b"token", bytes(32), bytes(16), [])
             return boxed(answer)
         except RpcError as error:
             refusal = error

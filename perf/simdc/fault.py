@@ -30,6 +30,8 @@ class Fault:
     drop_rate: float = 0.0
     #: of parts of files: only the first half is sent
     short_rate: float = 0.0
+    #: of parts of files: another data centre is named instead
+    cdn_rate: float = 0.0
     #: methods that are hit; all when empty
     methods: list[str] = field(default_factory=list)
     random: Random = field(default_factory=Random)
@@ -51,6 +53,10 @@ class Fault:
         """What is sent of a part of a file."""
         cut = self.short_rate and self.random.random() < self.short_rate
         return data[: len(data) // 2] if cut else data
+
+    def redirects(self) -> bool:
+        """Whether a part of a file is to be had from a CDN."""
+        return bool(self.cdn_rate) and self.random.random() < self.cdn_rate
 
     def error(self, method: str) -> RpcError | None:
         """The server error that answers this request, mostly none."""

@@ -35,7 +35,9 @@ _ABSENT = {
 }
 _HOLDERS = {"messageMediaPhoto": "photo", "messageMediaDocument": "document"}
 _SIZES = ("photoSize", "photoSizeProgressive", "photoCachedSize")
-#: The letters of a peer's picture in its large form.
+#: Bytes of a size that is taken from within its message; a larger one is asked for.
+_INLINE = 1 << 16
+#: The letter of a peer's picture in its large form.
 _LARGE = "c"
 
 
@@ -126,6 +128,8 @@ def _sized(
     reference: bytes,
 ) -> Medium:
     inline = b64decode(size.get("bytes", ""))
+    if len(inline) > _INLINE:
+        inline = b""
     path = media_path(category, item["id"], "", mime_type, size["type"])
     length = len(inline) or _bytes(size)
     return Medium(kind, item["id"], size["type"], category, length, message["date"], item["dc_id"], path,
@@ -139,7 +143,9 @@ def _largest(sizes: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def _bytes(size: dict[str, Any]) -> int:
-    return max(size["sizes"], default=UNKNOWN) if size["_"] == "photoSizeProgressive" else int(size["size"])
+    if size["_"] == "photoSizeProgressive":
+        return max(size["sizes"], default=UNKNOWN)
+    return int(size.get("size", UNKNOWN))
 
 
 def _category(attributes: list[dict[str, Any]]) -> str:

@@ -12,10 +12,12 @@ from typing import Any
 
 import msgpack
 
-from engine.error import StorageError
+from engine.error import NewerFormatError, StorageError
 from engine.pulse import beat
 from stages.medium import Absent, MediaProgress, MediaSelection, MediaStated, Medium, Outcome
 
+#: Of the database, as its user_version.
+FORMAT = 1
 #: Items that fetch gets at a time, and the bytes of those that carry their file.
 ITEMS = 200
 INLINE_BYTES = 256 * 1024
@@ -78,11 +80,17 @@ select reason, count(*) from absent join wanted using (chat) where message betwe
 """
 
 
+class DamagedIndexError(StorageError):
+    """{0} is damaged: {1}"""
+
+    advice = "Delete it: the next export with media makes it anew, and keeps the files that are there."
+
+
 class MediaIndex:
     """Opened by the one process that writes the archive."""
 
     def __init__(self, path: Path, selection: MediaSelection) -> None:
-        """Open or create, and judge anew what earlier runs left out. StorageError."""
+        """Open or create, and judge anew what earlier runs left out. StorageError, DamagedIndexError, NewerFormatError."""
         self._path = path
         self._selection = selection
         #: this run's counts
@@ -92,11 +100,15 @@ class MediaIndex:
             self._database = sqlite3.connect(path, isolation_level=None)
             self._database.set_progress_handler(beat, BEAT_STEPS)
             self._database.execute("pragma synchronous = full")
+            (found,) = self._database.execute("pragma user_version").fetchone()
+            if found > FORMAT:
+                raise NewerFormatError(path, found, FORMAT)
             self._database.executescript(_SCHEMA)
+            self._database.execute(f"pragma user_version = {FORMAT}")
             self._database.execute("begin immediate")
             self._judge_again()
         except sqlite3.Error as error:
-            raise StorageError(path, error) from error
+            raise self._failure(error) from error
 
     def want(self, chat: int, first: int, last: int) -> None:
         """Hand out what messages from first to last of this chat speak of."""
@@ -124,7 +136,7 @@ class MediaIndex:
             self._database.executemany(_ORIGIN, origins)
             self._database.executemany("insert or ignore into absent values (?, ?, ?)", nowhere)
         except sqlite3.Error as error:
-            raise StorageError(self._path, error) from error
+            raise self._failure(error) from error
 
     def settle(self, outcomes: list[list[Any]]) -> None:
         """Note what became of files."""
@@ -205,4 +217,9 @@ class MediaIndex:
         try:
             return self._database.execute(statement, values)
         except sqlite3.Error as error:
-            raise StorageError(self._path, error) from error
+            raise self._failure(error) from error
+
+    def _failure(self, error: sqlite3.Error) -> StorageError:
+        """Full disks and the like are operational; what else SQLite finds wrong is the file."""
+        kind = StorageError if isinstance(error, sqlite3.OperationalError) else DamagedIndexError
+        return kind(self._path, error)

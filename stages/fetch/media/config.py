@@ -18,3 +18,5 @@ class MediaConfig:
     connections: int
     #: seconds for one file, None for as long as it takes
     deadline: float | None = None
+    #: parts a second, one at a time, from each data centre; None to find out
+    rate: float | None = None

@@ -68,8 +68,9 @@ class Pool(Caller):
         most: int,
         takeout: Takeout | None,
         on_wait: Callable[[str, int], None],
+        rate: float | None = None,
     ) -> None:
-        """most: connections at a time."""
+        """most: connections at a time; rate: ask for one part at a time, and so many a second at most."""
         super().__init__(client, access, on_wait)
         self.takeout = takeout
         self._dc_id = dc_id
@@ -79,8 +80,8 @@ class Pool(Caller):
         self._opening = asyncio.Lock()
         self._failure: UnreachableError | None = None
         self._closing: set[asyncio.Task[None]] = set()
-        self._bucket = self._buckets[METHOD] = Bucket(most * EACH)
-        self._bucket.window = float(min(START, most * EACH))
+        self._bucket = self._buckets[METHOD] = Bucket(1 if rate else most * EACH, rate)
+        self._bucket.window = float(min(START, self._bucket.most))
 
     async def close(self) -> None:
         for connection in list(self._connections):

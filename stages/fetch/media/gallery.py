@@ -195,5 +195,6 @@ class Gallery:
                 self._config.connections,
                 reader.caller.takeout,
                 lambda method, seconds: self._tell(Waiting(name, method, seconds)),
+                self._config.rate,
             )
         return pool
