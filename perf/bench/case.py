@@ -15,9 +15,10 @@ from perf.bench.measure import Launch, Usage, run
 from perf.bench.row import Row
 from perf.bench.server import Server, Traffic
 
-#: Seconds that a run may take, and seconds more for each message.
+#: Seconds that a run may take, and seconds more for each message and each file.
 RUN_LIMIT = 120.0
 MESSAGE_LIMIT = 0.003
+FILE_LIMIT = 0.3
 #: Characters of a failed program's last words that are shown.
 LAST_WORDS = 600
 
@@ -43,6 +44,10 @@ class Job:
     def messages(self) -> int:
         """How many it has to export."""
         return sum(chat.messages for chat in self.chats)
+
+    @property
+    def has_files(self) -> bool:
+        return any(chat.file_size for chat in self.chats)
 
 
 @dataclass(slots=True)
@@ -89,7 +94,7 @@ class Bench:
         launches = [self._launch(job) for job in jobs]
         for job in jobs:
             job.server.begin()
-        limit = RUN_LIMIT + MESSAGE_LIMIT * max(job.messages for job in jobs)
+        limit = RUN_LIMIT + max(job.messages * (FILE_LIMIT if job.has_files else MESSAGE_LIMIT) for job in jobs)
         usages = iter(run([launch for launch in launches if launch is not None], limit, watch_memory=watch_memory))
         return [
             None if launch is None else self._finish(job, launch, next(usages))

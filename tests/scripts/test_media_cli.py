@@ -34,7 +34,7 @@ def _exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
 
 @pytest.fixture
 def exporter(_exporter: Exporter) -> Exporter:
-    _exporter.dc.control("set", **CALM, short_rate=0, reference_lifetime=86400)
+    _exporter.dc.control("set", **CALM, short_rate=0, cdn_rate=0, reference_lifetime=86400)
     for method in (GET_FILE, "channels.getMessages"):
         _exporter.dc.control("flood", method=method)
     _exporter.calm()
@@ -181,6 +181,44 @@ def test_two_accounts_have_one_file(exporter: Exporter, truth: dict[Any, Any], t
     exporter.run(tmp_path, "@sim_kinds", "--media", "all", "--account", "second")
     exporter.run(tmp_path, "@sim_kinds", "--media", "all", "--account", "main", "--account", "second")
     assert exporter.calls()[GET_FILE] == 0
+
+
+def test_a_redirect_to_a_cdn_fails_the_file_in_clear_words(
+    exporter: Exporter, truth: dict[Any, Any], tmp_path: Path
+) -> None:
+    exporter.dc.control("set", cdn_rate=1)
+    exporter.run(tmp_path, "@sim_gone", "--media", "all", code=3)
+    (reason,) = summary(tmp_path)["failed"]
+    assert "CDN" in reason
+    assert files(tmp_path) == {}
+    exporter.dc.control("set", cdn_rate=0)
+    exporter.run(tmp_path, "@sim_gone", "--media", "all")
+    check(tmp_path, truth)
+
+
+def test_a_file_in_another_data_centre_is_followed(exporter: Exporter, truth: dict[Any, Any], tmp_path: Path) -> None:
+    exporter.run(tmp_path, "@sim_small", "--media", "photo")
+    database = sqlite3.connect(tmp_path / "media.sqlite", isolation_level=None)
+    database.execute("update file set dc = 6 - dc")
+    database.close()
+    exporter.run(tmp_path, "@sim_small", "--media", "all")
+    assert len(check(tmp_path, truth)) == SMALL[0]
+    errors = exporter.dc.counters()["methods"][GET_FILE]["errors"]
+    assert errors["FILE_MIGRATE_2"] > 0
+    assert errors["FILE_MIGRATE_4"] > 0
+
+
+def test_an_index_that_is_no_index(exporter: Exporter, tmp_path: Path) -> None:
+    exporter.run(tmp_path, "@sim_gone", "--media", "all")
+    (tmp_path / "media.sqlite").write_bytes(b"not SQLite" * 1000)
+    done = exporter.run(tmp_path, "@sim_gone", "--media", "all", code=8)
+    assert "media.sqlite is damaged" in done.stderr
+    assert "Delete it" in done.stderr
+
+
+def test_gentle(exporter: Exporter, tmp_path: Path) -> None:
+    exporter.run(tmp_path, "@sim_gone", "--media", "all", "--gentle")
+    assert exporter.calls()[GET_FILE] == len(files(tmp_path)) >= 2
 
 
 def test_floods_pause_the_media_alone(exporter: Exporter, truth: dict[Any, Any], tmp_path: Path) -> None:
