@@ -19,7 +19,7 @@ _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
 def with_media(command: Command) -> Command:
-    """Give a click command the options for media, and as `media` what makes a MediaConfig (or None) of an archive and a rate."""
+    """Give a click command the options for media; its `media` makes a MediaConfig or None of an archive and a rate."""
 
     @click.option(
         "--media",
