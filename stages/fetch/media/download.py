@@ -14,7 +14,7 @@ from stages.fetch.error import first
 from stages.fetch.media.connection import METHOD, Pool
 from stages.fetch.media.location import location
 from stages.fetch.media.part import PartFile
-from stages.fetch.media.reference import GoneError, References
+from stages.fetch.media.reference import GoneError, References, UnaskedError
 from stages.fetch.media.store import Store
 from stages.fetch.media.thread import in_thread
 from stages.medium import Item, Outcome
@@ -193,6 +193,8 @@ class Download:
                 await self._references.refresh(self._item)
             except GoneError:
                 raise DownloadError("the message is gone, or has another medium now", "unavailable") from None
+            except UnaskedError as error:
+                raise DownloadError(str(error)) from None
 
 
 class Hasher:

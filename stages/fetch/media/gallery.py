@@ -61,6 +61,8 @@ class Gallery:
         self._pools: dict[tuple[int, int], Pool] = {}
         self._queue: asyncio.Queue[Item] = asyncio.Queue()
         self._large = asyncio.Semaphore(LARGE_FILES)
+        #: accounts whose login has ended
+        self._out: set[int] = set()
         self._held = 0
         self._outcomes: list[Outcome] = []
         self._changed = asyncio.Event()
@@ -113,7 +115,7 @@ class Gallery:
 
     def _sources(self, chat: int) -> list[Source]:
         peers = self._peers.get(chat, {})
-        readers = {reader.number: reader for reader in self._readers.values() if not reader.failure}
+        readers = {reader.number: reader for reader in self._readers.values() if self._is_in(reader)}
         return [Source(readers[number], peer) for number, peer in peers.items() if number in readers]
 
     async def _feed(self) -> None:
@@ -170,9 +172,8 @@ class Gallery:
         except FloodParkedError:
             raise
         except AuthNeededError as error:
-            reader = self._readers.get(item.account)
-            if reader is not None:
-                reader.failure = error
+            # The walk finds out for itself: it has more to settle then.
+            self._out.add(item.account)
             return Outcome(item.number, "failed", str(error))
         except StorageError:
             raise
@@ -183,7 +184,7 @@ class Gallery:
 
     def _pool(self, account: int, dc_id: int) -> Pool | None:
         reader = self._readers.get(account)
-        if reader is None or reader.failure:
+        if reader is None or not self._is_in(reader):
             return None
         pool = self._pools.get((account, dc_id))
         if pool is None:
@@ -198,3 +199,7 @@ class Gallery:
                 self._config.rate,
             )
         return pool
+
+    def _is_in(self, reader: Reader) -> bool:
+        """False once its login has ended; a flood wait of the history is none of the media's business."""
+        return reader.me not in self._out and not isinstance(reader.failure, AuthNeededError)

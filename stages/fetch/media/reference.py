@@ -10,6 +10,7 @@ from typing import Any
 from telethon import errors
 from telethon.tl import TLObject, functions, types
 
+from stages.fetch.client import plain
 from stages.fetch.reader import Reader
 from stages.medium import Item
 
@@ -21,6 +22,10 @@ GATHER_SECONDS = 0.05
 
 class GoneError(Exception):
     """No message of those that are known leads to the file any more."""
+
+
+class UnaskedError(Exception):
+    """Why its messages could not be asked for."""
 
 
 @dataclass(slots=True)
@@ -47,18 +52,24 @@ class References:
     async def refresh(self, item: Item) -> Reader:
         """Give the item a fresh reference and access hash; the account to which they belong.
 
-        Its message may have been deleted or edited since: GoneError when none of its messages has it.
+        Its message may have been deleted or edited since: GoneError when none of its messages has it. UnaskedError when that
+        is not known, for want of an account that may ask.
         """
+        reason = "" if any(self._sources(chat) for chat, _ in item.origins) else "no account is at work that can ask for it"
         for chat, message in item.origins:
             for source in self._sources(chat):
-                found = await self._ask(source, chat, message)
+                try:
+                    found = await self._ask(source, chat, message)
+                except errors.RPCError as error:
+                    reason = plain(error)
+                    continue
                 fresh = None if found is None else _find(found, item.medium.kind, item.medium.id)
                 if fresh is not None:
                     item.medium.access_hash, item.medium.reference = fresh.access_hash, fresh.file_reference
                     item.medium.dc = fresh.dc_id
                     item.account = source.reader.me
                     return source.reader
-        raise GoneError
+        raise UnaskedError(reason) if reason else GoneError
 
     async def _ask(self, source: Source, chat: int, message: int) -> Any:
         """The message, None where there is none; together with others that are asked for now."""
@@ -105,11 +116,7 @@ async def _messages(source: Source, numbers: list[int]) -> dict[int, Any]:
         request = functions.channels.GetMessagesRequest(channel, asked)
     else:
         request = functions.messages.GetMessagesRequest(asked)
-    try:
-        answer = await source.reader.caller.call(request)
-    except errors.RPCError:
-        # The chat is not ours to read any more: its messages are gone for us.
-        return {}
+    answer = await source.reader.caller.call(request)
     return {one.id: one for one in answer.messages if not isinstance(one, types.MessageEmpty)}
 
 
