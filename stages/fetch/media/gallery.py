@@ -137,11 +137,11 @@ class Gallery:
                 self.met()
 
     async def _exchange(self, hungry: bool) -> MediaBatch:
+        slot = await self._pipeline.reserve()
         outcomes, self._outcomes = self._outcomes, []
         if hungry:
             self._more = False
         question = msgpack.packb([[astuple(one) for one in outcomes], self._cursor, hungry])
-        slot = await self._pipeline.reserve()
         batch: MediaBatch
         batch, _ = await self._pipeline.send(slot, question, stream=0, kind=Kind.MEDIA)
         if hungry:
