@@ -56,6 +56,8 @@ class Peer:
     seen: int = 0
     links: tuple[int | None, int | None, int | None] | None = None
     links_seen: int = 0
+    #: it was in the dialog list, or named by a person: an id alone is enough to mean it
+    listed: bool = False
 
 
 class PeerCache:
@@ -98,13 +100,15 @@ class PeerCache:
         peer = self._peers.get(marked_id)
         return peer is not None and name.lower() in (one.lower() for one in peer.usernames)
 
-    def learn(self, cards: Iterable[list[Any]]) -> None:
+    def learn(self, cards: Iterable[list[Any]], listed: bool = False) -> None:
         """Take in peers of an answer: [marked id, access hash, type, title, usernames, migrated to] each."""
         for marked_id, access_hash, kind, title, usernames, migrated_to in cards:
             known = self._peers.pop(marked_id, None)
             peer = Peer(marked_id, access_hash, kind, title, usernames, migrated_to, _now())
+            peer.listed = listed
             if known is not None:
                 peer.links, peer.links_seen = known.links, known.links_seen
+                peer.listed = listed or known.listed
                 self._drop_names(known)
             self._add(peer)
             self._dirty = True

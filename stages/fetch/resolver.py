@@ -97,7 +97,8 @@ class Resolver:
 
     def _remembered(self, name: ChatName) -> Peer | None:
         if name.way is Way.ID:
-            return self._cache.by_id(int(name.value))
+            peer = self._cache.by_id(int(name.value))
+            return peer if peer is not None and peer.listed else None
         if name.way is Way.USERNAME:
             if self._cache.is_free(name.value):
                 raise ChatError(name.text, *REASONS[errors.UsernameNotOccupiedError])
@@ -126,7 +127,7 @@ class Resolver:
             if not self._walked:
                 self._walked = True
                 self._listed = {listed.marked_id: listed.entity async for listed in iter_dialogs(self._caller)}
-                self._cache.learn(made for entity in self._listed.values() if (made := card(entity)))
+                self._cache.learn((made for entity in self._listed.values() if (made := card(entity))), listed=True)
         entity = self._listed.get(int(name.value))
         if entity is None:
             raise ChatError(name.text, "it is not among the dialogs of this account", "See: tgbulk chats")
@@ -141,7 +142,7 @@ class Resolver:
         made = card(entity)
         if made is None:
             raise ChatError(name, "this account may not read it: it was removed from it, or it is gone", "")
-        self._cache.learn([made])
+        self._cache.learn([made], listed=True)
         return Peer(*made)
 
     async def _target(self, name: str, peer: Peer) -> Target:

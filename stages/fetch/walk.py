@@ -1,13 +1,14 @@
 """One chat under way: what to ask for next, what the answers mean, when it has ended."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
 from engine.error import TgbulkError
 from stages.fetch.coverage import WORTH_SPLITTING, Coverage, Phase, Range
 from stages.fetch.resolver import Target
+from stages.fetch.takeout import message_range
 from stages.receipt import Receipt
 
 #: The answer that is the whole list: nothing lies above it.
@@ -48,6 +49,7 @@ class Walk:
     probe: Probe = Probe.NO
     top: int = 0
     failure: TgbulkError | None = None
+    _counts: dict[int, int] = field(default_factory=dict)
     #: places where messages are missing that could not be decoded
     gaps: int = 0
 
@@ -89,13 +91,23 @@ class Walk:
         self.pages += 1
         self.added += receipt.messages
         total = receipt.total
-        if total >= 0 or self.target.record.total is None:
-            self.target.record.total = total if total >= 0 else self.before + receipt.messages
+        self._count(one, receipt)
         # Only an empty page or the whole list ends a range: a short page does not, nor one of messageEmpty alone.
         self.coverage.advance(one, receipt.next, receipt.high == 0 or receipt.form == WHOLE)
         if self.splitting and self.probe is Probe.NO and total - self.before - self.added > WORTH_SPLITTING:
             self.probe = Probe.WANTED
         self._bound()
+
+    def _count(self, one: Range, receipt: Receipt) -> None:
+        """Keep the server's count. In a takeout it counts range by range: of the chat it is known when all were asked."""
+        record = self.target.record
+        if self.message_ranges:
+            whole = receipt.messages + len(receipt.empty or []) + receipt.repeated
+            asked = message_range(self.message_ranges, one.next)
+            self._counts[asked.min_id] = receipt.total if receipt.total >= 0 else whole
+            record.total = sum(self._counts.values()) if len(self._counts) == len(self.message_ranges) else None
+        elif receipt.total >= 0 or record.total is None:
+            record.total = receipt.total if receipt.total >= 0 else self.before + receipt.messages
 
     def narrowed(self, one: Range) -> None:
         """A page of a range could not be decoded, and is to be asked for in smaller ones."""

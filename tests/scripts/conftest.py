@@ -104,7 +104,7 @@ def tgbulk(dc: SimDC, tmp_path: Path) -> Tgbulk:
 
 @pytest.fixture(scope="session")
 def _exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
-    with SimDC("--bulk", "bulk=20000", "--bulk", "changing=3000", "--bulk", "middle=5000") as running:
+    with SimDC("--accounts", "3", "--bulk", "bulk=20000", "--bulk", "changing=3000", "--bulk", "middle=5000") as running:
         yield Exporter(at_home(running, tmp_path_factory.mktemp("home")))
 
 
