@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from perf.bench.case import Case
-from perf.bench.cases import calls, ceiling, cpu, flood, latency, media, memory, metrics
+from perf.bench.cases import calls, ceiling, cpu, flood, latency, media, memory, metrics, records
 
 CASES: dict[str, Case] = {
     "ceiling": ceiling.run,
@@ -13,4 +13,5 @@ CASES: dict[str, Case] = {
     "flood": flood.run,
     "media": media.run,
     "metrics": metrics.run,
+    "records": records.run,
 }

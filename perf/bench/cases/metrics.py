@@ -3,36 +3,20 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from perf.bench.case import Bench, Job, Result, Scale
 from perf.bench.exporter import Chat
-from perf.bench.measure import Launch
 from perf.bench.row import Goal, Row, Unit
-from perf.bench.server import Server
 from perf.bench.tgbulk import TgBulk
+from perf.bench.variant import Variant
 
 SIZES = {Scale.QUICK: 100_000, Scale.NORMAL: 400_000, Scale.FULL: 1_000_000}
 #: Pairs of runs for each run asked for: CPU time varies by some percent, and one percent is to be seen.
 PAIRS = 4
 #: Share of the CPU that metrics may take.
 MOST = 0.01
-
-
-@dataclass(frozen=True, slots=True)
-class Unmeasured(TgBulk):
-    """The same, started without metrics."""
-
-    name: str = "without metrics"
-
-    def launch(self, server: Server, home: Path, chats: Sequence[Chat], output: Path) -> Launch:
-        launch = TgBulk.launch(self, server, home, chats, output)
-        command = [sys.executable, "-m", "perf.bench.unmeasured", *launch.command[1:]]
-        root = str(Path(__file__).parents[3])
-        return replace(launch, command=command, environment={**launch.environment, "PYTHONPATH": root})
+WITHOUT = Variant(name="without metrics", module="perf.bench.unmeasured")
 
 
 def run(bench: Bench) -> list[Row]:
@@ -47,13 +31,13 @@ def run(bench: Bench) -> list[Row]:
             ours.append(bench.need(Job(server, TgBulk(), [chat], output)))
             told.append(_told(output))
             shutil.rmtree(output)
-            without.append(bench.need(Job(server, Unmeasured(), [chat])))
+            without.append(bench.need(Job(server, WITHOUT, [chat])))
     # The least of several: everything else that happens on a machine only adds.
     cpu, bare = min(r.usage.cpu for r in ours), min(r.usage.cpu for r in without)
     note = f"{chat.messages:,} messages, the least of {len(ours)} runs each, in turns; goal: 1 % more"
     own = sum(told) / sum(result.usage.cpu for result in ours)
     return [
-        Row("CPU with metrics", Unit.SECONDS, cpu, bare, Unmeasured().name, (Goal(1 + MOST, ratio=True),), note),
+        Row("CPU with metrics", Unit.SECONDS, cpu, bare, WITHOUT.name, (Goal(1 + MOST, ratio=True),), note),
         Row("CPU of metrics, by their own account", Unit.SHARE, own, goals=(Goal(MOST),),
             note="the collector, and the thread of each process that tells it; without the counting itself"),
     ]
