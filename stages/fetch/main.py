@@ -95,7 +95,7 @@ async def _export(
             for number, access in enumerate(config.accesses)
         ]
         control.send(Ready())
-        gallery = Gallery(readers, pipeline, control.send, config.media, stopping) if config.media else None
+        gallery = Gallery(readers, pipeline, control.send, config.media, stopping, meter) if config.media else None
         export = Export(readers, pipeline, control.send, config, stopping, gallery)
         try:
             async with asyncio.TaskGroup() as group:

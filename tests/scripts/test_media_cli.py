@@ -208,6 +208,17 @@ def test_a_file_in_another_data_centre_is_followed(exporter: Exporter, truth: di
     assert errors["FILE_MIGRATE_4"] > 0
 
 
+def test_connections_share_the_key_of_their_data_centre(exporter: Exporter, truth: dict[Any, Any], tmp_path: Path) -> None:
+    exporter.dc.control("set", latency_ms=30)
+    exporter.run(tmp_path, "@sim_small", "--media", "all", "--media-connections", "3")
+    assert len(check(tmp_path, truth)) == SMALL[0]
+    counters = exporter.dc.counters()
+    assert (counters["handshakes"], exporter.calls()["auth.exportAuthorization"]) == (1, 1)
+    assert 3 <= counters["connections"] <= 1 + 2 * 3
+    (metrics,) = tmp_path.glob("runs/*/metrics.json")
+    assert json.loads(metrics.read_text())["requests"][GET_FILE]["count"] == SMALL[0]
+
+
 def test_an_index_that_is_no_index(exporter: Exporter, tmp_path: Path) -> None:
     exporter.run(tmp_path, "@sim_gone", "--media", "all")
     (tmp_path / "media.sqlite").write_bytes(b"not SQLite" * 1000)

@@ -21,6 +21,7 @@ from telethon.tl import functions
 from telethon.tl.alltlobjects import LAYER
 from telethon.tl.tlobject import TLRequest
 
+from engine.metric import Meter
 from stages.fetch.access import Access
 from stages.fetch.bucket import Bucket
 from stages.fetch.caller import FIRST_PAUSE, TRIES, Caller
@@ -69,9 +70,10 @@ class Pool(Caller):
         takeout: Takeout | None,
         on_wait: Callable[[str, int], None],
         rate: float | None = None,
+        meter: Meter | None = None,
     ) -> None:
         """most: connections at a time; rate: ask for one part at a time, and so many a second at most."""
-        super().__init__(client, access, on_wait)
+        super().__init__(client, access, on_wait, meter)
         self.takeout = takeout
         self._dc_id = dc_id
         self._most = most

@@ -14,6 +14,7 @@ from typing import Any
 import msgpack
 
 from engine.error import StorageError, TgbulkError
+from engine.metric import Meter
 from stages.event import Notice, Waiting
 from stages.fetch.error import AuthNeededError, FloodParkedError, UnreachableError, first
 from stages.fetch.media.config import MediaConfig
@@ -46,12 +47,14 @@ class Gallery:
         tell: Callable[[object], None],
         config: MediaConfig,
         stopping: asyncio.Event,
+        meter: Meter,
     ) -> None:
         self._readers = {reader.me: reader for reader in readers}
         self._pipeline = pipeline
         self._tell = tell
         self._config = config
         self._stopping = stopping
+        self._meter = meter
         try:
             self._store = Store(config.archive)
         except OSError as error:
@@ -197,6 +200,7 @@ class Gallery:
                 reader.caller.takeout,
                 lambda method, seconds: self._tell(Waiting(name, method, seconds)),
                 self._config.rate,
+                self._meter,
             )
         return pool
 
