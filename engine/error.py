@@ -14,7 +14,10 @@
 The docstring of a class is its message: `{0}`, `{1}` ... are the arguments it is raised with.
 """
 import errno
+import re
 from enum import IntEnum
+
+_HIDDEN = re.compile("failed to map segment|cannot allocate memory|can't start new thread", re.IGNORECASE)
 
 
 class ExitCode(IntEnum):
@@ -112,7 +115,9 @@ class InterruptedRunError(TgbulkError):
 def shortage(error: BaseException) -> LimitError | None:
     """What an error of memory, descriptors or processes means, None for any other."""
     number = error.errno if isinstance(error, OSError) else None
-    if isinstance(error, MemoryError) or number == errno.ENOMEM:
+    # The loader of shared objects and the starter of threads hide their reason in a text.
+    hidden = isinstance(error, ImportError | RuntimeError) and _HIDDEN.search(str(error))
+    if isinstance(error, MemoryError) or number == errno.ENOMEM or hidden:
         return LimitError("there is not enough memory", "Allow more memory, or give fewer --workers.")
     if number in (errno.EMFILE, errno.ENFILE):
         return LimitError("too many open files", "Allow more of them: ulimit -n 1024")

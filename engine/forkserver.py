@@ -24,6 +24,7 @@ from engine import pulse
 from engine.arena import open_parcel
 from engine.channel import MAX_DESCRIPTORS
 from engine.descriptor import load
+from engine.error import shortage
 
 #: Seconds that children have to leave by themselves when the supervisor is gone.
 GRACE = 3.0
@@ -131,8 +132,13 @@ def become(
         code = 0
     except SystemExit as leave:
         code = leave.code if isinstance(leave.code, int) else CRASHED
-    except BaseException:
-        traceback.print_exc()
+    except BaseException as error:
+        short = shortage(error)
+        if short is None:
+            traceback.print_exc()
+        else:
+            code = short.exit_code
+            print(f"tgbulk-{name}: {short}", file=sys.stderr)
     finally:
         try:
             for stream in (sys.stdout, sys.stderr):
@@ -163,14 +169,26 @@ def main() -> None:
     server.set_inheritable(False)
     pulse.share(counters, stacks)
     pulse.count_at(0)
-    for name in sys.argv[4:]:
+    try:
+        preload(sys.argv[4:])
+        serve(server)
+    except Exception as error:
+        short = shortage(error)
+        if short is None:
+            raise
+        server.send(msgpack.packb(["short", 0, short.args]))
+        sys.exit(short.exit_code)
+
+
+def preload(names: list[str]) -> None:
+    """Import once for all children."""
+    for name in names:
         module, _, function = name.partition(":")
         imported = importlib.import_module(module)
         if function:
             getattr(imported, function)()
     gc.collect()
     gc.freeze()
-    serve(server)
 
 
 if __name__ == "__main__":

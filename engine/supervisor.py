@@ -19,7 +19,7 @@ import msgpack
 from engine.arena import parcel
 from engine.channel import MAX_DESCRIPTORS, Channel, ChannelClosed, control_pair
 from engine.descriptor import dump
-from engine.error import TgbulkError
+from engine.error import LimitError, TgbulkError
 from engine.forkserver import GRACE
 from engine.pulse import Watch
 
@@ -136,6 +136,7 @@ class Supervisor:
                 stdin=subprocess.DEVNULL,
             )
         self._server.settimeout(START_LIMIT)
+        self._watch.add(0, self._process.pid, START_LIMIT)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -153,7 +154,10 @@ class Supervisor:
         for child in self._children.values():
             _await_end(child.control)
             child.control.close()
-        self._note_signals()
+        try:
+            self.signals = os.read(self._wake, 64)
+        except BlockingIOError:
+            pass
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(self._old_wakeup)
@@ -161,13 +165,6 @@ class Supervisor:
         os.close(self._waker)
         self._selector.close()
         self._watch.close()
-
-    def _note_signals(self) -> None:
-        """Keep what came while nobody listened any more."""
-        try:
-            self.signals = os.read(self._wake, 64)
-        except BlockingIOError:
-            pass
 
     @property
     def children(self) -> list[Child]:
@@ -211,7 +208,8 @@ class Supervisor:
                 _kill(child.pid)
 
     def events(self) -> Iterator[Event]:
-        """What happens, until the caller has heard enough. ForkServerEndedError when the fork server dies."""
+        """What happens, until the caller has heard enough. ForkServerEndedError when the fork server dies, LimitError when
+        the system gives it too little."""
         while True:
             ready = self._selector.select(max(0.0, self._next_tick - time.monotonic()))
             # Deaths last: what a child said is often their cause.
@@ -244,11 +242,13 @@ class Supervisor:
         if not report:
             raise ForkServerEndedError
         what, number, value = msgpack.unpackb(report)
+        if what == "short":
+            raise LimitError(*value)
         child = self._children[number]
         if what == "born":
             child.pid = value
             self._watch.add(number + 1, value, child.patience)
-            self._watch.add(0, self._process.pid, self._patience)  # not before: it imports
+            self._watch.add(0, self._process.pid, self._patience)  # its imports are over
             return
         self._watch.remove(number + 1)
         yield from self._last_words(child)

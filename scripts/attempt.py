@@ -236,9 +236,8 @@ class Attempt:
         reasons = [child for child in pair if child.status != ABANDONED] or pair
         if reasons and not self._outcome.stopped and not self._outcome.interrupted:
             advice = "What was exported is kept; run the same command again to go on."
-            self._outcome.stopped = Stopped(
-                f"the {reasons[0].name} process {fate(reasons[0])}", advice, ExitCode.INTERNAL
-            )
+            code = ExitCode.LIMIT if reasons[0].status == ExitCode.LIMIT else ExitCode.INTERNAL
+            self._outcome.stopped = Stopped(f"the {reasons[0].name} process {fate(reasons[0])}", advice, code)
         return None
 
 
@@ -247,4 +246,6 @@ def fate(child: Child) -> str:
     if child.hung:
         return "gave no sign of life and was killed"
     status = child.status or 0
+    if status == ExitCode.LIMIT:
+        return "has too little memory, or may open too few files"
     return f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"

@@ -25,8 +25,6 @@ class Outcome:
     left: int = 0
     #: what fetch said at its end
     fetched: Fetched | None = None
-    #: accounts that dropped out, while others went on
-    lost_accounts: list[str] = field(default_factory=list)
     #: what became of media, None where none were wanted, or write did not come to its end
     media: MediaStated | None = None
     #: whether collect has written the metrics, the bottleneck that it named, and what kept it from that

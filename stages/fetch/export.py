@@ -154,7 +154,7 @@ class Export:
             except ChatError as error:
                 first = first or error
             except AuthNeededError as error:
-                reader.failure = error
+                self.lost(reader, error)
                 first = first or error
         assert first is not None
         raise first
@@ -166,7 +166,7 @@ class Export:
         except (ChatError, FloodParkedError):
             return None
         except AuthNeededError as error:
-            reader.failure = error
+            self.lost(reader, error)
             return None
 
     async def _begin(self, reader: Reader, target: Target) -> None:
@@ -226,6 +226,14 @@ class Export:
             walk.release(job)
         except (ChatError, FloodParkedError) as failure:
             walk.fail(failure)
+
+    def lost(self, reader: Reader, failure: TgbulkError) -> None:
+        """The account is out; where it is not the last one, that is no more than worth telling."""
+        if reader.failure:
+            return
+        reader.failure = failure
+        if self._alive:
+            self._tell(Notice(f"{failure}; the other accounts go on"))
 
     def large(self, walk: Walk) -> None:
         """Let the other accounts help with a large chat whose ids are the same for all."""

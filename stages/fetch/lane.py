@@ -6,6 +6,7 @@ from typing import Protocol
 
 from telethon import errors
 
+from engine.error import TgbulkError
 from stages.event import ChatStarted, Notice
 from stages.fetch.bucket import Halted
 from stages.fetch.coverage import OPEN, Phase, Range
@@ -42,6 +43,9 @@ class Events(Protocol):
 
     async def stale(self, walk: Walk, reader: Reader, job: Range | Probe, error: errors.RPCError) -> None:
         """Telegram did not take its peer; the job is still under way."""
+
+    def lost(self, reader: Reader, failure: TgbulkError) -> None:
+        """The account cannot go on."""
 
     async def end(self, walk: Walk) -> None:
         """Nothing of it is left or under way."""
@@ -103,7 +107,7 @@ class Lane:
         except ChatError as error:
             walk.fail(error)
         except (AuthNeededError, FloodParkedError) as error:
-            self._reader.failure = error
+            self._events.lost(self._reader, error)
             walk.lose(self._reader.number, job, error)
             for other in self._plan.orphans(self._reader.number, error):
                 if other is not walk:

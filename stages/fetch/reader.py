@@ -22,8 +22,9 @@ from stages.fetch.resolver import Resolver
 from stages.fetch.session import Session
 from stages.fetch.takeout import Takeout
 
-#: Attempts to reconnect, about a second apart, before the run ends.
-RECONNECTS = 30
+#: Attempts to reconnect before the run ends: about a second apart where connections are refused, and eleven where nothing
+#: answers, so the network may be gone for minutes.
+RECONNECTS = 180
 
 
 @dataclass(slots=True)

@@ -45,11 +45,11 @@ class Rig:
     temporary: Path
 
     @classmethod
-    def make(cls, dc: SimDC, home: Path, accounts: int = 1) -> Rig:
-        """Log so many accounts in: main, account1, ..."""
+    def make(cls, dc: SimDC, home: Path, first: int = 0, accounts: int = 1) -> Rig:
+        """Log so many of the server's accounts in, from the first on, as main, account1, ..."""
         rig = cls(dc, home, home / "tmp")
-        rig.temporary.mkdir()
-        for index, account in enumerate(dc.accounts[:accounts]):
+        rig.temporary.mkdir(parents=True)
+        for index, account in enumerate(dc.accounts[first : first + accounts]):
             words = ["login", "--phone", account["phone"], "--code", account["code"]]
             words += ["--account", f"account{index}"] if index else []
             if "password" in account:

@@ -267,8 +267,11 @@ def test_a_supervisor_that_stood_still_itself_blames_nobody(supervisor: Supervis
 
 def test_a_fork_server_that_stands_still_is_killed() -> None:
     with Supervisor(["child_target"], patience=0.5) as supervisor:
-        supervisor.start("one", "child_target:live")
-        pid = int(words(until(supervisor, told(1)))[0])
+        child = supervisor.start("one", "child_target:live")
+        for _ in supervisor.events():
+            if child.pid:
+                break
+        pid = child.pid
         server = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
         os.kill(server, signal.SIGSTOP)
         with pytest.raises(TgbulkError, match="fork server ended before its time"):

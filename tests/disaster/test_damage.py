@@ -1,0 +1,88 @@
+"""Files that somebody or some disk has changed, and two runs that want the same."""
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rig import CHATS, SLOWLY, Rig, differences
+
+MIDDLE, SMALL = -1003000000002, -1003000000003
+FEW = CHATS[1:]
+
+
+@pytest.fixture
+def whole(rig: Rig, archive: Path) -> Path:
+    """An archive of FEW, in more than one commit."""
+    for chats in (FEW[:1], FEW):
+        done = rig.export(archive, chats=chats)
+        assert done.returncode == 0, done.stderr
+    return archive
+
+
+@pytest.mark.parametrize("place", [3, 20, 60])
+def test_a_flipped_byte_in_the_middle_of_the_journal_is_refused(rig: Rig, whole: Path, place: int) -> None:
+    data = bytearray((whole / "journal").read_bytes())
+    data[place] ^= 0x10
+    (whole / "journal").write_bytes(data)
+    before = {path: path.read_bytes() for path in whole.glob("chats/*/*")}
+    done = rig.export(whole, chats=FEW)
+    assert done.returncode == 8, done.stderr
+    assert f"{whole / 'journal'} is damaged at byte 0" in done.stderr
+    assert {path: path.read_bytes() for path in whole.glob("chats/*/*")} == before
+
+
+@pytest.mark.parametrize("cut", [1, 40, 10_000])
+def test_a_journal_that_was_cut_is_made_good(rig: Rig, whole: Path, reference: dict[str, Any], cut: int) -> None:
+    """What lies behind its last whole record goes, and is exported again; down to the beginning."""
+    size = (whole / "journal").stat().st_size
+    os.truncate(whole / "journal", max(0, size - cut))
+    done = rig.export(whole, chats=FEW)
+    assert done.returncode == 0, done.stderr
+    assert differences(whole, reference, MIDDLE, SMALL) == []
+
+
+def test_a_message_file_that_was_cut_fails_its_chat_alone(rig: Rig, whole: Path, reference: dict[str, Any]) -> None:
+    path = whole / f"chats/{MIDDLE}/messages.jsonl"
+    os.truncate(path, path.stat().st_size // 2)
+    done = rig.export(whole, chats=FEW)
+    assert done.returncode == 3, done.stderr
+    assert "@sim_middle: its files in the archive are shorter than what was committed" in done.stderr
+    assert differences(whole, reference, SMALL) != differences(whole, reference, MIDDLE, SMALL)
+    shutil.move(path.parent, whole.parent / "away")
+    assert rig.export(whole, chats=FEW).returncode == 0
+    assert differences(whole, reference, MIDDLE, SMALL) == []
+
+
+def test_a_message_file_that_was_changed_is_found(rig: Rig, whole: Path) -> None:
+    path = whole / f"chats/{MIDDLE}/messages.jsonl"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    assert rig.run("verify", whole).returncode == 12
+
+
+def test_an_archive_json_that_was_changed_is_refused(rig: Rig, whole: Path) -> None:
+    (whole / "archive.json").write_text('{"format": 99, "tool": "tgbulk 9"}')
+    done = rig.export(whole, chats=FEW)
+    assert (done.returncode, "has format 99" in done.stderr) == (8, True)
+
+
+@pytest.mark.parametrize("same", ["account", "archive"])
+def test_a_second_run_is_kept_away(rig: Rig, archive: Path, reference: dict[str, Any], same: str, tmp_path: Path) -> None:
+    """By the session's lock, or by the archive's when it comes from another home."""
+    with rig.slow():
+        export = rig.start(archive, *SLOWLY)
+        export.wait_for_commit(archive)
+        if same == "account":
+            done = rig.export(tmp_path / "other")
+        else:
+            other = Rig.make(rig.dc, tmp_path / "home", first=2)
+            done = other.export(archive)
+        assert done.returncode == 6, done.stderr
+        assert f"in use by process {export.process.pid}" in done.stderr
+    code, said = export.end()
+    assert code == 0, said
+    assert differences(archive, reference) == []
