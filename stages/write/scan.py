@@ -13,7 +13,7 @@ from stages.medium import Absent
 from stages.telegram.media import find, pictures
 
 #: Lines read at a time; the write process has other things to do as well.
-LINES = 1000
+LINES = 4000
 
 Ranges = list[list[int]]
 

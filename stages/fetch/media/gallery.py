@@ -130,7 +130,8 @@ class Gallery:
             if hungry or self._outcomes:
                 batch = await self._exchange(hungry)
                 found = found or bool(batch.items)
-                await asyncio.sleep(PAUSE)
+                if batch.items or not batch.more:  # else write is still reading older lines
+                    await asyncio.sleep(PAUSE)
                 self._changed.set()
             elif self._closed and not self._held and not self._more:
                 if not found:
