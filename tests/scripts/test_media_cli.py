@@ -28,7 +28,7 @@ BIG, SMALL = (2, 10_000_000), (150, 20_000)
 @pytest.fixture(scope="module")
 def _exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
     shapes = [f"--files={name}={count}x{size}" for name, (count, size) in (("big", BIG), ("small", SMALL))]
-    with SimDC(*shapes, "--files=gone=3x1000") as running:
+    with SimDC(*shapes, "--files=gone=3x1000", "--files=shared=700x500") as running:
         yield Exporter(at_home(running, tmp_path_factory.mktemp("home")))
 
 
@@ -230,6 +230,16 @@ def test_an_index_that_is_no_index(exporter: Exporter, tmp_path: Path) -> None:
 def test_gentle(exporter: Exporter, tmp_path: Path) -> None:
     exporter.run(tmp_path, "@sim_gone", "--media", "all", "--gentle")
     assert exporter.calls()[GET_FILE] == len(files(tmp_path)) >= 2
+
+
+def test_two_accounts_share_the_work(exporter: Exporter, truth: dict[Any, Any], tmp_path: Path) -> None:
+    """Each downloads what it has found itself: the other's hashes and references are no use to it."""
+    exporter.dc.control("set", latency_ms=10)
+    exporter.run(tmp_path, "@sim_shared", "@sim_kinds", "--media", "all", "--account", "main", "--account", "second")
+    assert len(check(tmp_path, truth)) > 700
+    counts = exporter.dc.counters()["methods"]
+    assert counts[GET_FILE]["errors"] == {}
+    assert "channels.getMessages" not in counts
 
 
 def test_floods_pause_the_media_alone(exporter: Exporter, truth: dict[Any, Any], tmp_path: Path) -> None:
