@@ -80,6 +80,9 @@ def ended(pid: int) -> bool:
 def test_children_start_in_the_order_told(supervisor: Supervisor) -> None:
     children = [supervisor.start(f"number-{n}", "child_target:wait") for n in range(5)]
     seen = until(supervisor, told(5))
+    for _ in supervisor.events():
+        if all(child.pid for child in children):
+            break
     pids = [child.pid for child in children]
     assert pids == sorted(pids)
     assert [int(words(seen, child)[0]) for child in children] == pids
