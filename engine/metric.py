@@ -126,6 +126,10 @@ class Meter:
             key = self._admit(name, label)
         self._numbers[key] = self._numbers.get(key, 0) + amount
 
+    def set(self, name: str, value: float, label: str = "") -> None:
+        """Replace a number."""
+        self._numbers[self._admit(name, label)] = value
+
     def observe(self, name: str, value: float, label: str = "") -> None:
         """Add a value, in seconds as a rule, to a histogram."""
         histogram = self._histograms.get((name, label))

@@ -20,9 +20,10 @@ STAGES = {
     "process": ("process", "work", "page_errors"),
     "write": ("write", "block", ""),
     "commit": ("write", "commit", ""),
-    "media": ("fetch", "part", "part_errors"),
     "transcode": ("transcode", "job", "job_errors"),
 }
+#: What a part of a file is asked with.
+PART = "upload.getFile"
 CACHE = ("hits", "misses", "negative_hits", "evictions")
 
 
@@ -36,7 +37,7 @@ def report(config: CollectConfig, tally: Tally, sampler: Sampler, series: Series
         "seconds": round(time.time() - config.started, 3),
         "bottleneck": judge(tally, sampler).document(),
         "messages": int(tally.number("write", "messages")),
-        "stages": {name: _stage(tally, name) for name in STAGES},
+        "stages": {name: _stage(tally, name) for name in STAGES} | {"media": _parts(tally)},
         "requests": _requests(tally),
         "floods": _floods(tally),
         "caches": _caches(tally),
@@ -73,9 +74,9 @@ def statistics(histogram: Histogram) -> dict[str, float | int]:
 def _stage(tally: Tally, name: str) -> dict[str, Any] | None:
     """None for a stage that did not take part in the run."""
     stage, work, errors = STAGES[name]
-    histogram = tally.histogram(stage, work)
-    if not tally.of(stage) or (name == "media" and not histogram.count):
+    if not tally.of(stage):
         return None
+    histogram = tally.histogram(stage, work)
     elapsed = tally.elapsed(stage)
     return statistics(histogram) | {
         "errors": int(tally.number(stage, errors)),
@@ -83,6 +84,28 @@ def _stage(tally: Tally, name: str) -> dict[str, Any] | None:
         "cpu": tally.cpu(stage),
         "seconds": elapsed,
         "waiting": waiting(tally, name),
+    }
+
+
+def _parts(tally: Tally) -> dict[str, Any] | None:
+    """The stage of downloads: of fetch's requests those for parts of files, None where there were none."""
+    histogram = tally.labelled("fetch", "request").get(PART)
+    if histogram is None:
+        return None
+    elapsed = tally.elapsed("fetch")
+    waits = {
+        name: sum(
+            seconds
+            for label, seconds in tally.numbers("fetch", f"{name}_seconds").items()
+            if label.rpartition("/")[2] == PART
+        )
+        for name in ("limit", "window")
+    }
+    return statistics(histogram) | {
+        "errors": int(tally.numbers("fetch", "request_errors").get(PART, 0)),
+        "throughput": histogram.count / elapsed if elapsed else 0.0,
+        "seconds": elapsed,
+        "waiting": waits,
     }
 
 
@@ -134,9 +157,9 @@ def _caches(tally: Tally) -> dict[str, Any]:
 
 
 def _media(tally: Tally) -> dict[str, float]:
-    """Whatever fetch counts under a name that begins with media_."""
-    names = {name for one in tally.of("fetch") for name, _, _ in one.numbers if name.startswith("media_")}
-    return {name.removeprefix("media_"): tally.number("fetch", name) for name in sorted(names)}
+    """Whatever write counts under a name that begins with media_."""
+    names = {name for one in tally.of("write") for name, _, _ in one.numbers if name.startswith("media_")}
+    return {name.removeprefix("media_"): tally.number("write", name) for name in sorted(names)}
 
 
 def _transcode(tally: Tally) -> dict[str, Any]:

@@ -131,6 +131,7 @@ class Service:
         self._control.send(Ready())
         breaker = Breaker(found, self._config.hardware_decode)
         transcoder = Transcoder(self._config, tools, breaker, self._stop, self._control.send)
+        self._meter.set("jobs_at_once", LANES)
         work = partial(self._lane, transcoder)
         lanes = [threading.Thread(target=self._guard, args=(work,), daemon=True) for _ in range(LANES)]
         for lane in lanes:

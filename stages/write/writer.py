@@ -86,7 +86,10 @@ class Writer:
         self._uncommitted = 0
         if self._media and self._media.dirty:
             self._media.commit()
-            self._control.send(self._media.progress())
+            progress = self._media.progress()
+            self._control.send(progress)
+            self._meter.set("media_files", progress.files)
+            self._meter.set("media_bytes", progress.bytes)
         with self._committing:
             dirty = {stream: chat for stream, chat in self._open.items() if chat.dirty}
             rows = [chat.prepare() for chat in dirty.values()]

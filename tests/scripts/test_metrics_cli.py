@@ -197,6 +197,17 @@ def test_nothing_to_export(slow: Tgbulk, tmp_path: Path) -> None:
     assert metrics(archive)["requests"]["contacts.resolveUsername"]["errors"] == 1
 
 
+def test_media(slow: Tgbulk, tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    done = slow("export", "me", "-o", str(archive), "--media", "all")
+    assert done.returncode == 0, done.stderr
+    found = metrics(archive)
+    files = [path for path in (archive / "media").rglob("*") if path.is_file() and path.suffix != ".idx"]
+    assert found["media"]["files"] > 0
+    assert found["media"]["bytes"] <= sum(path.stat().st_size for path in files)
+    assert found["stages"]["media"]["count"] == found["requests"]["upload.getFile"]["count"] > 0
+
+
 def test_log(slow: Tgbulk, tmp_path: Path) -> None:
     """log.jsonl in every run; the same on standard error for log pipelines."""
     archive = tmp_path / "archive"
