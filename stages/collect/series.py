@@ -13,8 +13,8 @@ class Series:
     def __init__(self, rows: int = ROWS) -> None:
         self._most = rows
         self._rows: list[dict[str, float]] = []
-        self._skip = 0
-        #: rows added for each one kept
+        self._seen = 0
+        #: rows seen for each one kept
         self._step = 1
 
     def __len__(self) -> int:
@@ -22,14 +22,12 @@ class Series:
 
     def add(self, row: dict[str, float]) -> None:
         """Keep the row, or leave it out where the step says so."""
-        if self._skip:
-            self._skip -= 1
-            return
-        self._rows.append(row)
-        if len(self._rows) >= self._most:
-            self._rows = self._rows[::2]
-            self._step *= 2
-        self._skip = self._step - 1
+        if self._seen % self._step == 0:
+            self._rows.append(row)
+            if len(self._rows) >= self._most:
+                self._rows = self._rows[::2]
+                self._step *= 2
+        self._seen += 1
 
     def document(self) -> dict[str, list[Any]]:
         """Column -> its values, None where a row has none."""
