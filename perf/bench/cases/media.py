@@ -20,6 +20,7 @@ SMALL = {Scale.QUICK: (200, 30_000), Scale.NORMAL: (2_000, 30_000), Scale.FULL: 
 #: Bytes of the two files of the CPU's slope, without latency.
 _SPAN = (20_000_000, 220_000_000)
 SLOPE = {Scale.QUICK: (10_000_000, 50_000_000), Scale.NORMAL: _SPAN, Scale.FULL: _SPAN}
+NOTE = "all processes; tgbulk computes SHA-256 and CRC-32 as well"
 #: Against download_media: a large file at least eight times as fast.
 FASTER = (Goal(1 / 8, ratio=True),)
 
@@ -77,7 +78,7 @@ def _slope(small: dict[str, list[Result]], large: dict[str, list[Result]], megab
     ours, theirs = (
         (_cpu(large[name]) - _cpu(small[name])) / megabytes * 1000 for name in (OURS.name, THEIRS.name)
     )
-    return Row("CPU a megabyte", Unit.MILLISECONDS, ours, theirs, THEIRS.name, (), "all processes; tgbulk computes SHA-256 and CRC-32 as well")
+    return Row("CPU a megabyte", Unit.MILLISECONDS, ours, theirs, THEIRS.name, (), NOTE)
 
 
 def _cpu(results: list[Result]) -> float:

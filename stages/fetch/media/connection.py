@@ -24,7 +24,7 @@ from telethon.tl.tlobject import TLRequest
 from engine.metric import Meter
 from stages.fetch.access import Access
 from stages.fetch.bucket import Bucket
-from stages.fetch.caller import FIRST_PAUSE, TRIES, Caller
+from stages.fetch.caller import FIRST_PAUSE, Caller
 from stages.fetch.client import ENDED, plain
 from stages.fetch.error import AuthNeededError, UnreachableError
 from stages.fetch.takeout import Takeout
@@ -38,6 +38,15 @@ FEWEST = 2
 #: Seconds for an answer, and for a connection with its handshake.
 ANSWER_SECONDS = 120
 CONNECT_SECONDS = 30
+#: Seconds for which a data centre may be out of reach, and the longest pause between two attempts.
+PATIENCE = 300
+LONGEST_PAUSE = 10.0
+
+#: The connection does not work; a TimeoutError is an OSError as well.
+_BROKEN = (OSError, EOFError, BufferError, errors.SecurityError, errors.InvalidChecksumError)
+#: The login does not count; these may mean one data centre alone.
+_ENDED = (errors.UnauthorizedError, errors.AuthKeyDuplicatedError, errors.AuthKeyNotFound)
+_FORGOTTEN = (errors.AuthKeyUnregisteredError, errors.AuthKeyNotFound)
 
 
 @contextmanager
@@ -98,35 +107,36 @@ class Pool(Caller):
         """
         if self._failure:
             raise self._failure
-        for attempt in range(TRIES):
-            if attempt:
-                await asyncio.sleep(FIRST_PAUSE * 2 ** (attempt - 1) * random.uniform(0.75, 1.25))
+        clock = asyncio.get_running_loop().time
+        pause, last = FIRST_PAUSE, None
+        while last is None or clock() < last:
             try:
                 connection = await self._choose()
-            except (OSError, TimeoutError) as error:
-                reason = str(error) or "it does not answer"
-                continue
-            try:
                 return await self._ask(connection, request)
-            except (errors.UnauthorizedError, errors.AuthKeyDuplicatedError) as error:
-                if self._is_home or not isinstance(error, errors.AuthKeyUnregisteredError):
-                    raise AuthNeededError(self._access.account, ENDED.get(type(error), plain(error))) from error
-                if self._discard(connection):
-                    self._key = None
+            except _ENDED as error:
+                if self._is_home or not isinstance(error, _FORGOTTEN):
+                    raise self._ended(error) from error
+                self._key = None
                 reason = "it forgets the login"
-            except (ConnectionError, TimeoutError) as error:
-                self._discard(connection)
-                self._bucket.window = max(1.0, self._bucket.window / 2)
+            except _BROKEN as error:
                 reason = str(error) or "it does not answer"
+            last = clock() + PATIENCE if last is None else last
+            await asyncio.sleep(pause * random.uniform(0.75, 1.25))
+            pause = min(2 * pause, LONGEST_PAUSE)
         self._failure = UnreachableError(f"data centre {self._dc_id} of {self._access.server_name}", reason)
         raise self._failure
 
     async def _ask(self, connection: Connection, request: TLRequest) -> Any:
+        """Over this connection, which is closed where it is lost or silent, or where the login does not count."""
         connection.flying += 1
         try:
             with _losable():
                 async with asyncio.timeout(ANSWER_SECONDS):
                     return await connection.sender.send(request)
+        except (*_BROKEN, *_ENDED):
+            self._discard(connection)
+            self._bucket.window = max(1.0, self._bucket.window / 2)
+            raise
         finally:
             connection.flying -= 1
 
@@ -145,7 +155,7 @@ class Pool(Caller):
                 return best
             try:
                 connection = await self._open()
-            except (OSError, TimeoutError):
+            except _BROKEN:
                 if best is None:
                     raise
                 # Closed auxiliary connections are how Telegram says that there are too many (spec/media-download.md 5).
@@ -199,18 +209,22 @@ class Pool(Caller):
         """The first request of a connection; it asks for no updates."""
         query: TLRequest = functions.help.GetConfigRequest()
         if self._key is None:
-            login = await self._client._sender.send(functions.auth.ExportAuthorizationRequest(self._dc_id))
+            try:
+                login = await self._client._sender.send(functions.auth.ExportAuthorizationRequest(self._dc_id))
+            except errors.UnauthorizedError as error:
+                raise self._ended(error) from error
             query = functions.auth.ImportAuthorizationRequest(id=login.id, bytes=login.bytes)
         introduction = copy.copy(self._client._init_request)
         introduction.query = query
         return functions.InvokeWithLayerRequest(LAYER, functions.InvokeWithoutUpdatesRequest(introduction))
 
-    def _discard(self, connection: Connection) -> bool:
-        """Close it; False where that was done already."""
-        if connection not in self._connections:
-            return False
-        self._connections.remove(connection)
-        task = asyncio.create_task(connection.sender.disconnect())
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
-        return True
+    def _ended(self, error: Exception) -> AuthNeededError:
+        reason = plain(error) if isinstance(error, errors.RPCError) else str(error)
+        return AuthNeededError(self._access.account, ENDED.get(type(error), reason))
+
+    def _discard(self, connection: Connection) -> None:
+        if connection in self._connections:
+            self._connections.remove(connection)
+            task = asyncio.create_task(connection.sender.disconnect())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
