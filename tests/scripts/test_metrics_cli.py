@@ -13,7 +13,8 @@ from typing import Any
 
 import psutil
 import pytest
-from conftest import TIMEOUT, Tgbulk, at_home
+from conftest import COMMAND, TIMEOUT, Tgbulk, at_home
+from terminal import Terminal
 
 from perf.simdc.launcher import SimDC
 
@@ -195,6 +196,20 @@ def test_nothing_to_export(slow: Tgbulk, tmp_path: Path) -> None:
     done = slow("export", "@nobody_has_this", "-o", str(archive))
     assert done.returncode == 4
     assert metrics(archive)["requests"]["contacts.resolveUsername"]["errors"] == 1
+
+
+def test_stages_on_a_terminal(slowly: Tgbulk, tmp_path: Path) -> None:
+    command = [COMMAND, "export", CHAT, "-o", str(tmp_path / "archive")]
+    with Terminal(command, slowly.environment, slowly.home) as screen:
+        screen.expect("  fetch ")
+        screen.expect(" out ")
+        screen.expect(" for answers")
+        screen.expect("  process ")
+        screen.expect(" for pages")
+        screen.expect("  write ")
+        assert screen.wait() == 0
+    # the lines are taken away before the last words
+    assert "\ncomplete: 1 chats complete" in screen.screen.rpartition("\x1b[J")[2]
 
 
 def test_media(slow: Tgbulk, tmp_path: Path) -> None:
