@@ -69,6 +69,7 @@ class ChatFile:
             raise
         sync_folder(folder)
         self._quarantine = Quarantine(folder.parents[1] / "quarantine", progress.marked_id)
+        self._quarantine.remove_strangers(progress.quarantined)
         self._filled: list[list[int]] = []
         self._known = _known_peers(folder / "peers.jsonl")
         self._before = progress.messages

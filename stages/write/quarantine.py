@@ -11,7 +11,7 @@ from typing import Any
 from zlib import crc32
 
 from engine import document
-from engine.durable import make_folder, write_whole
+from engine.durable import PART, make_folder, write_whole
 
 TOOL = f"tgbulk {version('tgbulk')}"
 
@@ -36,6 +36,13 @@ class Quarantine:
             self._path(first, last).with_suffix(suffix).unlink(missing_ok=True)
         if self._folder.is_dir() and not any(self._folder.iterdir()):
             self._folder.rmdir()
+
+    def remove_strangers(self, gaps: list[list[int]]) -> None:
+        """Files that no journal row speaks of: of a crash before the commit."""
+        known = {self._path(*gap).stem for gap in gaps}
+        for path in self._folder.glob(f"{self._marked_id}-*"):
+            if path.name.split(".")[0] not in known or path.name.endswith(PART):
+                path.unlink()
 
     def _path(self, first: int, last: int) -> Path:
         return self._folder / f"{self._marked_id}-{first}-{last}.tl"

@@ -53,8 +53,10 @@ def test_the_second_signal_ends_what_does_not_stop(
         export.wait_for_commit(archive)
         members = export.members()
         members[victim].suspend()
-        for _ in range(2):
-            export.process.send_signal(signal.SIGINT)
+        export.process.send_signal(signal.SIGINT)
+        assert export.process.stdout is not None
+        assert "once more to stop at once" in export.process.stdout.readline()
+        export.process.send_signal(signal.SIGINT)
     code, said = export.end()
     assert code == 11, said
     assert left_after(LEAVE_SECONDS, list(members.values())) == []

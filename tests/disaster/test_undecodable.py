@@ -98,6 +98,7 @@ def test_an_unknown_constructor_costs_one_message(
     assert [path.name for path in archive.glob("quarantine/*.tl")] == [kept.name]
 
     spoiler.heal()
+    (archive / f"quarantine/{SMALL}-5-9.tl").write_bytes(b"of a crash before the commit")
     done = rig.export(archive, chats=["@sim_small"])
     assert done.returncode == 0, done.stderr
     assert differences(archive, reference, SMALL) == []
