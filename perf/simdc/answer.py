@@ -4,14 +4,10 @@ from __future__ import annotations
 from struct import pack
 from typing import Any
 
+from isal import isal_zlib
 from telethon.tl import TLObject, types
 
 from perf.simdc.call import RpcError
-
-try:
-    from isal import isal_zlib as deflate
-except ImportError:
-    import zlib as deflate
 
 #: Answers of at most this many bytes are never gzipped.
 MIN_GZIPPED = 512
@@ -43,6 +39,6 @@ def gzipped(answer: bytes) -> bytes:
     """The answer as gzip_packed where that is shorter."""
     if len(answer) <= MIN_GZIPPED:
         return answer
-    content = deflate.compress(answer, GZIP_LEVEL, GZIP_WINDOW)
+    content = isal_zlib.compress(answer, GZIP_LEVEL, GZIP_WINDOW)
     short = _GZIP + TLObject.serialize_bytes(content)
     return short if len(short) < len(answer) else answer
