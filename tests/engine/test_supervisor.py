@@ -284,8 +284,8 @@ def test_a_fork_server_that_stands_still_is_killed() -> None:
 
 def test_a_signal_that_nobody_heard_any_more_is_kept() -> None:
     with Supervisor(["child_target"]) as supervisor:
-        child = supervisor.start("one", "child_target:wait")
-        until(supervisor, told(1))
+        supervisor.start("one", "child_target:wait")
+        pid = int(words(until(supervisor, told(1)))[0])
         os.kill(os.getpid(), signal.SIGTERM)
     assert list(supervisor.signals) == [signal.SIGTERM]
-    assert ended(child.pid)
+    assert ended(pid)
