@@ -37,6 +37,13 @@ def export(tgbulk: Tgbulk, *chats: str) -> tuple[int, dict[str, Any], dict[str, 
     return done.returncode, json.loads(done.stdout.splitlines()[-1]), calls, done.stderr
 
 
+def metrics(tgbulk: Tgbulk) -> dict[str, Any]:
+    """What the last run measured."""
+    newest = max((tgbulk.home / "archive" / "runs").iterdir(), key=lambda folder: folder.stat().st_mtime_ns)
+    found: dict[str, Any] = json.loads((newest / "metrics.json").read_bytes())
+    return found
+
+
 def chats_of(summary: dict[str, Any]) -> set[int]:
     return {chat["marked_id"] for chat in summary["complete"]}
 
@@ -56,6 +63,8 @@ def test_fifty_known_chats_cost_no_lookup(tgbulk: Tgbulk) -> None:
     assert not asked & again.keys()
     # One question a chat; a supergroup brings its older half along.
     assert again["messages.getHistory"] == len(summary["complete"])
+    peers = metrics(tgbulk)["caches"]["peers"]
+    assert peers["hit_rate"] > 0.95
 
 
 def test_a_renamed_username_is_noticed(tgbulk: Tgbulk) -> None:
