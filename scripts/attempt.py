@@ -19,6 +19,8 @@ from scripts.outcome import Outcome
 from stages.collect.config import CollectConfig
 from stages.event import ABANDONED, Blamed, Finish, Notice, Stopped
 from stages.fetch.config import FetchConfig
+from stages.transcode.config import TranscodeConfig
+from stages.transcode.job import Desk
 from stages.write.config import WriteConfig
 
 #: What the fork server imports once for everybody.
@@ -35,6 +37,7 @@ TARGETS = {
     "process": "stages.process.worker:main",
     "write": "stages.write.main:main",
     "collect": "stages.collect.main:main",
+    "transcode": "stages.transcode.main:main",
 }
 #: Seconds for an orderly stop after the first signal.
 STOP_SECONDS = 30.0
@@ -66,6 +69,8 @@ class Setup:
     workers: int
     #: seconds without a sign of life after which a process hangs
     patience: float = PATIENCE
+    #: None makes no films
+    films: TranscodeConfig | None = None
 
 
 class Attempt:
@@ -75,6 +80,8 @@ class Attempt:
         self._setup = setup
         self._outcome = outcome
         self._watcher = watcher
+        #: makes films, where that is wanted
+        self._transcode: Child | None = None
         self._spawned = 0
         #: monotonic times at which workers are to be started
         self._due: list[float] = []
@@ -88,7 +95,8 @@ class Attempt:
             self._frames = stack.enter_context(closing(Arena.create("tgbulk-frames", SLOTS, FRAME_SIZE)))
             self._blocks = stack.enter_context(closing(Arena.create("tgbulk-blocks", SLOTS, BLOCK_SIZE)))
             self._snapshots, self._heard = map(stack.enter_context, map(closing, control_pair()))
-            supervisor = self._supervisor = Supervisor(PRELOAD, self._setup.patience)
+            preload = [*PRELOAD, "stages.transcode.main"] if self._setup.films else PRELOAD
+            supervisor = self._supervisor = Supervisor(preload, self._setup.patience)
             try:
                 with supervisor:
                     self._start()
@@ -107,15 +115,28 @@ class Attempt:
         self._collect = self._start_one("collect", setup.collect, self._heard)
         self._heard.close()
         told_by_write, fetch_hears = data_pair()
-        with closing(told_by_write), closing(fetch_hears):
+        with ExitStack() as stack:
+            desk = self._start_transcode(stack)
+            stack.enter_context(closing(told_by_write))
+            stack.enter_context(closing(fetch_hears))
             outlet = Outlet("write", self._snapshots)
             arguments = (setup.write, self._blocks, told_by_write, setup.archive_lock, outlet)
             self._write = self._start_one("write", *arguments, patience=WRITE_PATIENCE * setup.patience)
             outlet = Outlet("fetch", self._snapshots)
             arenas = self._frames, self._blocks
-            self._fetch = self._start_one("fetch", setup.fetch, *arenas, fetch_hears, outlet, *setup.session_locks)
+            self._fetch = self._start_one("fetch", setup.fetch, *arenas, fetch_hears, outlet, desk, *setup.session_locks)
         for _ in range(setup.workers):
             self._start_worker()
+
+    def _start_transcode(self, stack: ExitStack) -> Desk | None:
+        """Fetch's ends of its channels, which the stack closes here."""
+        films = self._setup.films
+        if films is None:
+            return None
+        jobs, taken = map(stack.enter_context, map(closing, control_pair()))
+        answered, results = map(stack.enter_context, map(closing, control_pair()))
+        self._transcode = self._start_one("transcode", films, taken, answered, Outlet("transcode", self._snapshots))
+        return Desk(jobs, results)
 
     def _start_one(self, name: str, *arguments: object, patience: float | None = None) -> Child:
         target = TARGETS[name.partition("-")[0]]
@@ -138,8 +159,8 @@ class Attempt:
     def _watch(self) -> None:
         for event in self._supervisor.events():
             match event:
-                case Told(_, frame):
-                    self._hear(frame)
+                case Told(child, frame):
+                    self._hear(child, frame)
                 case Died(child):
                     self._bury(child)
                 case Hung(child, stack):
@@ -154,7 +175,9 @@ class Attempt:
             if self._write.status is not None and not self._supervisor.children:
                 return
 
-    def _hear(self, frame: Any) -> None:
+    def _hear(self, child: Child, frame: Any) -> None:
+        if child is self._transcode and isinstance(frame, Stopped):
+            frame = Notice(f"films: {frame.reason}")  # nothing but they ends with it
         if isinstance(frame, Blamed):
             self._budget.forgive()
         self._outcome.hear(frame)
@@ -167,8 +190,13 @@ class Attempt:
             if not outcome.measured and not outcome.unmeasured:
                 outcome.unmeasured = f"collect {fate(child)}"
                 self._watcher.told(Notice(f"{outcome.unmeasured}; this run goes on without metrics"))
+        elif child is self._transcode:
+            if child.status and self._fetch.status is None:
+                self._watcher.told(Notice(f"transcode {fate(child)}; the films that are left wait for the next run"))
         elif child not in (self._fetch, self._write) and child.status != 0:
             self._replace(child)
+        if child in (self._fetch, self._write) and self._transcode:
+            self._tell(self._transcode, Finish())  # nobody takes what it makes
         living = {one.number for one in self._supervisor.children} - {self._collect.number}
         if not living and self._collect.status is None:
             self._snapshots.close()  # the end of file at which collect writes what it has
@@ -220,6 +248,8 @@ class Attempt:
         self._deadline = time.monotonic() + STOP_SECONDS
         self._watcher.told(Notice("stopping: what is on the way is still written; once more to stop at once"))
         self._tell(self._fetch, Finish())
+        if self._transcode:
+            self._tell(self._transcode, Finish())
 
     def _tell(self, child: Child, frame: object) -> None:
         try:

@@ -19,6 +19,7 @@ from scripts.run import Run
 from scripts.selection import with_selection
 from scripts.setting import Setting, with_setting
 from scripts.summary import keep_metrics, keep_summary, make_run_id, make_summary
+from scripts.transcode import with_transcode
 from stages.collect.config import CollectConfig
 from stages.fetch.access import Access
 from stages.fetch.config import FetchConfig, Selection
@@ -26,6 +27,7 @@ from stages.fetch.error import AuthNeededError
 from stages.fetch.media.config import MediaConfig
 from stages.fetch.name import ChatName, parse_name
 from stages.fetch.session import Session
+from stages.transcode.config import TranscodeConfig
 from stages.write.archive import Archive
 from stages.write.config import WriteConfig
 
@@ -60,11 +62,13 @@ GENTLE_RATE = 1.0
 @with_selection
 @with_media
 @with_setting
+@with_transcode
 def export(
     setting: Setting,
     reporting: Reporting,
     selection: Selection,
     media: Callable[[Path, float | None], MediaConfig | None],
+    transcode: TranscodeConfig,
     chats: tuple[str, ...],
     archive: str,
     retry: bool,
@@ -92,13 +96,21 @@ def export(
         selection=selection,
         media=media(Path(archive), GENTLE_RATE if gentle else None),
     )
-    code = export_chats(config, Path(archive), reporting, workers, patience)
+    films = None if transcode.mode == "off" else transcode
+    if films and not config.media:
+        raise click.UsageError("--transcode needs --media")
+    code = export_chats(config, Path(archive), reporting, workers, patience, films)
     if code:
         raise click.exceptions.Exit(code)
 
 
 def export_chats(
-    config: FetchConfig, root: Path, reporting: Reporting, workers: int | None = None, patience: float = PATIENCE
+    config: FetchConfig,
+    root: Path,
+    reporting: Reporting,
+    workers: int | None = None,
+    patience: float = PATIENCE,
+    films: TranscodeConfig | None = None,
 ) -> ExitCode:
     """One export from here to its summary. Raises what is wrong before it begins; everything later is in the code."""
     reporting.check_port()
@@ -113,8 +125,8 @@ def export_chats(
         reporter = Reporter(reporting, len(config.chats), folder, run_id)
         collect = CollectConfig(run_id, folder, started, os.getpid(), reporting.port, reporter.live)
         count = workers or max(1, (os.cpu_count() or 1) - 1)
-        write = WriteConfig(root, config.media.selection if config.media else None)
-        outcome = Run(config, write, collect, session_locks, archive_lock, count, reporter, patience).execute()
+        write = WriteConfig(root, config.media.selection if config.media else None, films)
+        outcome = Run(config, write, collect, session_locks, archive_lock, count, reporter, patience, films).execute()
         summary = make_summary(outcome, started, archive)
         keep_summary(folder, summary)
         if outcome.unmeasured:

@@ -23,6 +23,7 @@ from stages.event import (
     TakeoutState,
     Waiting,
 )
+from stages.film import FilmsStated
 from stages.medium import MediaProgress, MediaStated
 
 #: What programs get to see: the frame's name in snake case, and how serious it is.
@@ -40,6 +41,7 @@ _PUBLIC = {
     Stopped: ("stopped", "error"),
     MediaProgress: ("media_progress", "info"),
     MediaStated: ("media_stated", "info"),
+    FilmsStated: ("films_stated", "info"),
 }
 #: What comes once a second.
 PROGRESS = (ChatProgress, MediaProgress)

@@ -7,6 +7,7 @@ from typing import Any
 from engine.error import ExitCode
 from stages.collect.status import Measured
 from stages.event import ChatEnded, ChatFailed, ChatStarted, ChatStated, Fetched, Stopped
+from stages.film import FilmsStated
 from stages.medium import MediaStated
 
 
@@ -27,6 +28,8 @@ class Outcome:
     fetched: Fetched | None = None
     #: what became of media, None where none were wanted, or write did not come to its end
     media: MediaStated | None = None
+    #: what became of films, None likewise
+    films: FilmsStated | None = None
     #: whether collect has written the metrics, the bottleneck that it named, and what kept it from that
     measured: bool = False
     bottleneck: str = ""
@@ -41,7 +44,8 @@ class Outcome:
         """The command's exit code; docs/exit-codes.md."""
         if self.stopped:
             return ExitCode(self.stopped.code)
-        media_left = self.media is not None and self.media.waiting > 0
+        films_left = self.films is not None and self.films.waiting > 0
+        media_left = films_left or (self.media is not None and self.media.waiting > 0)
         if self.interrupted and (self.left or media_left):
             return ExitCode.INTERRUPTED
         if not self.failed:
@@ -77,6 +81,8 @@ class Outcome:
                 self.statements[frame.marked_id] = frame.statement
             case MediaStated():
                 self.media = frame
+            case FilmsStated():
+                self.films = frame
             case Fetched():
                 self.fetched = frame
                 self.left = frame.left

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from scripts.film_line import film_failures, film_line
 from scripts.media_line import media_failures, media_line, size
 from scripts.stage_line import stage_lines
 from scripts.table import printable
@@ -26,6 +27,7 @@ from stages.event import (
     TakeoutState,
     Waiting,
 )
+from stages.film import FilmsStated
 from stages.medium import MediaProgress, MediaStated
 from stages.statement import Statement
 
@@ -101,6 +103,10 @@ class Progress:
                 for line in media_failures(frame):
                     self._say(f"tgbulk: error: {line}")
                 self._say(media_line(frame), attention=False)
+            case FilmsStated():
+                for line in film_failures(frame):
+                    self._say(f"tgbulk: {line}")
+                self._say(film_line(frame), attention=False)
             case Status():
                 self._status = frame
                 self._rate += SMOOTH * (frame.rate - self._rate) if self._rate else frame.rate
@@ -127,6 +133,8 @@ class Progress:
                 parts.append(f"{_clock((total - done) / self._rate)} left")
         if self._media:
             parts.append(f"{self._media.files:,} files, {size(self._media.bytes)}")
+        if self._media and self._media.films:
+            parts.append(f"{self._media.films:,} films")
         if self._failed:
             parts.append(f"{self._failed} failed")
         pause = self._waiting[0] - time.monotonic()

@@ -10,6 +10,7 @@ from scripts.outcome import Outcome
 from stages.collect.config import CollectConfig
 from stages.event import Notice, Restarted, Stopped
 from stages.fetch.config import FetchConfig
+from stages.transcode.config import TranscodeConfig
 from stages.write.config import WriteConfig
 
 #: Starts again within so many seconds; what is killed more often is not killed by chance.
@@ -29,9 +30,11 @@ class Run:
         workers: int,
         watcher: Watcher,
         patience: float = PATIENCE,
+        films: TranscodeConfig | None = None,
     ) -> None:
-        """The locks are held. patience: seconds without a sign of life after which a process hangs."""
-        self._setup = Setup(fetch, write, collect, session_locks, archive_lock, workers, patience)
+        """The locks are held. patience: seconds without a sign of life after which a process hangs.
+        films: None makes none."""
+        self._setup = Setup(fetch, write, collect, session_locks, archive_lock, workers, patience, films)
         self._watcher = watcher
         self._budget = Budget(RESTARTS, RESTART_WINDOW, RESTARTS)
 

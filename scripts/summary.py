@@ -31,10 +31,16 @@ def make_summary(outcome: Outcome, started: float, archive: Archive) -> dict[str
         "complete": [_row(chat, outcome) for chat in outcome.complete],
         "failed": [_row(failure, outcome) for failure in outcome.failed],
         "left": outcome.left,
-        "media": asdict(outcome.media) if outcome.media else None,
+        "media": _media(outcome),
         "stopped": asdict(outcome.stopped) if outcome.stopped else None,
         "journal_bytes": archive.journal.stat().st_size if archive.journal.exists() else 0,
     }
+
+
+def _media(outcome: Outcome) -> dict[str, Any] | None:
+    if outcome.media is None:
+        return None
+    return asdict(outcome.media) | {"films": asdict(outcome.films) if outcome.films else None}
 
 
 def make_run_id(started: float) -> str:

@@ -32,7 +32,7 @@ def with_device(command: Command) -> Command:
 def with_transcode(command: Command) -> Command:
     """The same with the options about what becomes of films."""
 
-    @click.option("--transcode", "mode", type=click.Choice(MODES), default="auto", help="Which films to make anew (auto).")
+    @click.option("--transcode", "mode", type=click.Choice(MODES), default="off", help="Which films to make anew (off).")
     @click.option("--transcode-height", "height", type=click.IntRange(96, 4320), default=1080, help="Shorter side (1080).")
     @click.option("--transcode-quality", "quality", type=click.IntRange(1, 50), default=23, help="Lower is better (23).")
     @click.option("--keep-original/--replace", "keep", default=True, help="Keep what a film was made of (kept).")

@@ -128,6 +128,8 @@ class MediaProgress:
 
     files: int
     bytes: int
+    #: films of which it is known what to make, or that were made
+    films: int = 0
 
 
 @frame

@@ -21,6 +21,8 @@ class Kind(IntEnum):
     MEDIA = 5
     #: getHistory answers that could not be decoded, and what is known of them (stages/write/quarantine.py)
     QUARANTINE = 6
+    #: what became of films, and a question for more (stages/write/film.py); the answer takes the receipt's place
+    FILM = 7
 
 
 class Answer(IntEnum):

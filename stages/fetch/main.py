@@ -15,9 +15,11 @@ from stages.event import Blamed, Fetched, Finish, Ready, report_failure
 from stages.fetch.config import FetchConfig
 from stages.fetch.error import first
 from stages.fetch.export import Export
+from stages.fetch.media.film import Films
 from stages.fetch.media.gallery import Gallery
 from stages.fetch.pipeline import Pipeline
 from stages.fetch.reader import open_reader
+from stages.transcode.job import Desk
 
 
 def main(
@@ -27,11 +29,13 @@ def main(
     blocks: Arena,
     written: Channel,
     outlet: Outlet | None,
+    desk: Desk | None,
     *session_locks: Lock,
 ) -> None:
-    """Export the chats, hand every page on, and leave when write has taken the last one. A lock for each account."""
+    """Export the chats, hand every page on, and leave when write has taken the last one. A lock for each account; a desk
+    where films are made."""
     with report_failure(control), Meter(outlet) as meter:
-        asyncio.run(_run(control, config, frames, blocks, written, session_locks, meter))
+        asyncio.run(_run(control, config, frames, blocks, written, desk, session_locks, meter))
 
 
 async def _run(
@@ -40,6 +44,7 @@ async def _run(
     frames: Arena,
     blocks: Arena,
     written: Channel,
+    desk: Desk | None,
     locks: tuple[Lock, ...],
     meter: Meter,
 ) -> None:
@@ -47,7 +52,7 @@ async def _run(
     stopping = asyncio.Event()
     pipeline = Pipeline(frames, blocks, written, gone, meter, lambda: control.send(Blamed()))
     _listen(control, pipeline, stopping, gone)
-    task = asyncio.create_task(_export(control, config, pipeline, stopping, locks, meter))
+    task = asyncio.create_task(_export(control, config, pipeline, stopping, desk, locks, meter))
     await asyncio.wait([task, gone], return_when=asyncio.FIRST_COMPLETED)
     if not task.done():
         task.cancel()
@@ -86,16 +91,42 @@ async def _export(
     config: FetchConfig,
     pipeline: Pipeline,
     stopping: asyncio.Event,
+    desk: Desk | None,
     locks: tuple[Lock, ...],
     meter: Meter,
 ) -> None:
+    films = Films(desk, pipeline, config.media.archive, stopping) if desk and config.media else None
+    try:
+        async with asyncio.TaskGroup() as group:
+            if films:
+                group.create_task(films.run())
+            export = await _export_with(films, control, config, pipeline, stopping, locks, meter)
+            if films:
+                films.close()
+    except BaseExceptionGroup as errors:
+        raise first(errors) from errors
+    await pipeline.drain()
+    control.send(Fetched(export.complete, export.left))
+    pipeline.close()
+
+
+async def _export_with(
+    films: Films | None,
+    control: Channel,
+    config: FetchConfig,
+    pipeline: Pipeline,
+    stopping: asyncio.Event,
+    locks: tuple[Lock, ...],
+    meter: Meter,
+) -> Export:
+    """All that needs Telegram; films may take longer than that."""
     async with AsyncExitStack() as stack:
         readers = [
             await stack.enter_async_context(open_reader(number, access, locks[number], config, control.send, meter))
             for number, access in enumerate(config.accesses)
         ]
         control.send(Ready())
-        gallery = Gallery(readers, pipeline, control.send, config.media, stopping, meter) if config.media else None
+        gallery = Gallery(readers, pipeline, control.send, config.media, stopping, meter, films) if config.media else None
         export = Export(readers, pipeline, control.send, config, stopping, gallery)
         try:
             async with asyncio.TaskGroup() as group:
@@ -111,5 +142,4 @@ async def _export(
         for reader in readers:
             if reader.caller.takeout and not (left or reader.failure):
                 await reader.caller.takeout.finish()
-    control.send(Fetched(export.complete, export.left))
-    pipeline.close()
+    return export

@@ -75,8 +75,8 @@ class Pipeline:
         ceiling: int = 0,
         origin: int = 0,
     ) -> tuple[Any, int]:
-        """(Receipt, or MediaBatch for Kind.MEDIA; write's answer) of the payload. A page of which its workers died gives a
-        receipt with an error; what they only pass on they cannot have died of, so it goes again."""
+        """(Receipt, or a batch for Kind.MEDIA and FILM; write's answer) of the payload. A page of which its workers died
+        gives a receipt with an error; what they only pass on they cannot have died of, so it goes again."""
         while True:
             seq = self._ring.submit(
                 slot, payload, stream=stream, kind=kind, segment=segment, mark=mark, ceiling=ceiling, origin=origin

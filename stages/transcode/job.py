@@ -5,14 +5,23 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from engine.channel import Channel
 from engine.frame import frame
 
 #: Jobs that may be unanswered at a time; whoever sends them counts.
 MAX_JOBS = 256
 
 
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Fetch's ends of the two channels."""
+
+    jobs: Channel
+    results: Channel
+
+
 class Outcome(StrEnum):
-    """How a job ended. The original is whole in every case but a replaced one."""
+    """How a job ended. The original is whole in every case."""
 
     #: the output is there, checked and durable
     DONE = "done"
@@ -63,7 +72,7 @@ class TranscodeResult:
     output: str = ""
     output_size: int = 0
     output_sha256: str = ""
-    #: the source was deleted, as --replace asks
+    #: the output stands for the source, as --replace asks: whoever keeps this result durably deletes the source then
     replaced: bool = False
     #: runs of ffmpeg that made or tried it
     attempts: int = 0

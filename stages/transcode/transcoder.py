@@ -90,7 +90,7 @@ class Transcoder:
             result.reason = f"{plan.reason}; made by an earlier run"
         else:
             self._make(job, result, media, plan)
-        self._keep(result, media, source, target)
+        self._keep(result, media, target)
 
     def _find(self, job: TranscodeJob, result: TranscodeResult, source: Path, target: Path) -> bool:
         """True for the source as the job describes it, False for what an earlier run put in its place."""
@@ -180,16 +180,14 @@ class Transcoder:
         os.replace(part, target)
         sync_folder(target.parent)
 
-    def _keep(self, result: TranscodeResult, media: Media, source: Path, target: Path) -> None:
-        """Name the output; delete the original where that is asked for and loses nothing."""
+    def _keep(self, result: TranscodeResult, media: Media, target: Path) -> None:
+        """Name the output; let the original go where that is asked for and loses nothing."""
         self._name(result, target)
         if self._config.keep_original:
             return
         if media.others:
             result.reason += f"; the original is kept, it has {media.others} more streams"
             return
-        source.unlink()
-        sync_folder(source.parent)
         result.replaced = True
 
     def _name(self, result: TranscodeResult, target: Path) -> None:

@@ -28,6 +28,7 @@ def check_media(archive: Archive, report: Report) -> None:
         try:
             done = {path: (size, digest) for path, size, digest in database.execute(
                 "select path, size, sha256 from file where state = 'done'")}
+            made, replaced = _films(database)
             left = database.execute("select count(*) from file where state in ('pending', 'failed')").fetchone()[0]
         finally:
             database.close()
@@ -36,11 +37,23 @@ def check_media(archive: Archive, report: Report) -> None:
         text = "a run was killed with it; the next export with media sets it right" if killed else str(error)
         report.add(Weight.UNFINISHED if killed else Weight.DAMAGE, _INDEX, text)
         return
-    for path in sorted(done):
+    for path in sorted(done.keys() - replaced):
         _check_file(root / path, *done[path], report)
+    for path in sorted(made):
+        _check_file(root / path, *made[path], report)
     if left:
         report.add(Weight.UNFINISHED, "media", f"{left:,} files wait, or failed; the next export with media goes on")
-    _name_strangers(root, done.keys(), report)
+    _name_strangers(root, done.keys() | made.keys(), report)
+
+
+def _films(database: sqlite3.Connection) -> tuple[dict[str, tuple[int, bytes]], set[str]]:
+    """(films made of files, with size and SHA-256; the files whose place they took). An older index has none."""
+    if not database.execute("select 1 from sqlite_master where name = 'film'").fetchone():
+        return {}, set()
+    made = {path: (size, digest) for path, size, digest in database.execute(
+        "select output, output_size, output_sha256 from film where output <> ''")}
+    gone = {path for path, in database.execute("select path from film join file on number = file where original > 0")}
+    return made, gone
 
 
 def _check_file(path: Path, size: int, digest: bytes, report: Report) -> None:

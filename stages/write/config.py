@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stages.medium import MediaSelection
+from stages.transcode.config import TranscodeConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,3 +15,5 @@ class WriteConfig:
     archive: Path
     #: what to download, None for no media
     media: MediaSelection | None = None
+    #: what to make of films, None to leave them alone
+    films: TranscodeConfig | None = None

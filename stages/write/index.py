@@ -67,14 +67,15 @@ _ORIGIN = """
 insert into origin select number, ?, ? from file where kind = ? and id = ? and letter = ?
 on conflict (file, chat) do update set message = max(message, excluded.message)
 """
-_SHOWN = """exists (
+#: Whether a row of `file` belongs to this run's chats.
+SHOWN = """exists (
   select 1 from origin join wanted using (chat) where file = number and (message = 0 or message between first and last)
 )"""
 _NEXT = f"""
 select number, account, kind, id, letter, category, size, date, dc, path, access_hash, reference, inline, peer
-from file where state = 'pending' and number > ? and {_SHOWN} order by number limit ?
+from file where state = 'pending' and number > ? and {SHOWN} order by number limit ?
 """
-_COUNTS = f"select state, reason, count(*) from file where {_SHOWN} group by state, reason"
+_COUNTS = f"select state, reason, count(*) from file where {SHOWN} group by state, reason"
 _ABSENT = """
 select reason, count(*) from absent join wanted using (chat) where message between first and last group by reason
 """
@@ -112,15 +113,15 @@ class MediaIndex:
 
     def want(self, chat: int, first: int, last: int) -> None:
         """Hand out what messages from first to last of this chat speak of."""
-        self._execute("insert or replace into wanted values (?, ?, ?)", (chat, first, last))
+        self.execute("insert or replace into wanted values (?, ?, ?)", (chat, first, last))
 
     def scanned(self, chat: int) -> list[list[int]]:
         """Id ranges [first, next] of a chat whose media are here."""
-        row = self._execute("select ranges from scanned where chat = ?", (chat,)).fetchone()
+        row = self.execute("select ranges from scanned where chat = ?", (chat,)).fetchone()
         return msgpack.unpackb(row[0]) if row else []
 
     def keep_scanned(self, chat: int, ranges: list[list[int]]) -> None:
-        self._execute("insert or replace into scanned values (?, ?)", (chat, msgpack.packb(ranges)))
+        self.execute("insert or replace into scanned values (?, ?)", (chat, msgpack.packb(ranges)))
 
     def add(self, chat: int, account: int, media: list[list[Any]], absent: list[list[Any]]) -> None:
         """Take in the media of messages, given as rows of Medium and Absent. `account`: whose access hashes they have."""
@@ -143,7 +144,7 @@ class MediaIndex:
         for row in outcomes:
             one = Outcome(*row)
             self.received += one.received
-            self._execute(
+            self.execute(
                 "update file set state = ?, reason = ?, sha256 = ?, reference = x'', inline = x'',"
                 " size = case ? when 'done' then ? else size end where number = ?",
                 (one.state, one.reason, one.sha256 or None, one.state, one.size, one.number),
@@ -152,14 +153,14 @@ class MediaIndex:
                 self.files += 1
                 self.bytes += one.size
             if one.state == "failed" and len(self._examples) < EXAMPLES:
-                path = self._execute("select path from file where number = ?", (one.number,)).fetchone()
+                path = self.execute("select path from file where number = ?", (one.number,)).fetchone()
                 self._examples.append([path[0], one.reason])
 
     def next(self, cursor: int) -> tuple[list[list[Any]], int]:
         """(rows of Item, the number up to which was looked) of files that wait."""
         rows, size = [], 0
-        for number, account, *fields in self._execute(_NEXT, (cursor, ITEMS)).fetchall():
-            origins = self._execute(
+        for number, account, *fields in self.execute(_NEXT, (cursor, ITEMS)).fetchall():
+            origins = self.execute(
                 "select chat, message from origin join wanted using (chat) where file = ? order by message desc limit ?",
                 (number, ORIGINS),
             ).fetchall()
@@ -176,9 +177,9 @@ class MediaIndex:
     def stated(self) -> MediaStated:
         """What became of the media of this run's chats."""
         counts: dict[str, Counter[str]] = defaultdict(Counter)
-        for state, reason, count in self._execute(_COUNTS):
+        for state, reason, count in self.execute(_COUNTS):
             counts[state][reason] += count
-        for reason, count in self._execute(_ABSENT):
+        for reason, count in self.execute(_ABSENT):
             counts["unavailable"][reason] += count
         return MediaStated(
             self.files,
@@ -194,8 +195,8 @@ class MediaIndex:
 
     def commit(self) -> None:
         """Make everything durable."""
-        self._execute("commit")
-        self._execute("begin immediate")
+        self.execute("commit")
+        self.execute("begin immediate")
 
     def close(self) -> None:
         """Without what was not committed."""
@@ -204,16 +205,16 @@ class MediaIndex:
     def _judge_again(self) -> None:
         """What failed is tried again; what an earlier run did not want may be wanted now, and the other way round."""
         said = repr((sorted(self._selection.categories), self._selection.max_size))
-        self._execute("update file set state = 'pending', reason = '' where state = 'failed'")
-        before = self._execute("select value from setting where name = 'selection'").fetchone()
+        self.execute("update file set state = 'pending', reason = '' where state = 'failed'")
+        before = self.execute("select value from setting where name = 'selection'").fetchone()
         if before != (said,):
             self._database.create_function("refusal", 2, self._selection.refusal, deterministic=True)
-            self._execute("update file set reason = refusal(category, size) where state in ('pending', 'skipped')")
-            self._execute("update file set state = iif(reason = '', 'pending', 'skipped')"
+            self.execute("update file set reason = refusal(category, size) where state in ('pending', 'skipped')")
+            self.execute("update file set state = iif(reason = '', 'pending', 'skipped')"
                           " where state in ('pending', 'skipped')")
-            self._execute("insert or replace into setting values ('selection', ?)", (said,))
+            self.execute("insert or replace into setting values ('selection', ?)", (said,))
 
-    def _execute(self, statement: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
+    def execute(self, statement: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
         try:
             return self._database.execute(statement, values)
         except sqlite3.Error as error:

@@ -26,7 +26,7 @@ def main(
 ) -> None:
     """Serve until told to finish and every worker is gone, or until the supervisor is gone. Holds the archive's lock."""
     with report_failure(control), _named(config.archive), Meter(outlet) as meter:
-        writer = Writer(Archive(config.archive), blocks, fetch, control, meter, config.media)
+        writer = Writer(Archive(config.archive), blocks, fetch, control, meter, config.media, config.films)
         control.send(Ready())
         _serve(control, writer, meter)
         writer.close()

@@ -7,9 +7,12 @@ from typing import Any
 
 import msgpack
 
+from stages.film import FilmBatch, FilmsStated
 from stages.medium import MediaBatch, MediaProgress, MediaSelection, MediaStated
 from stages.telegram.chat import ChatRecord
-from stages.write.index import MediaIndex
+from stages.transcode.config import TranscodeConfig
+from stages.write.film import FilmIndex
+from stages.write.index import SHOWN, MediaIndex
 from stages.write.scan import Ranges, Scan, merged, without
 
 #: Above every id.
@@ -19,9 +22,11 @@ _OPEN = 1 << 62
 class Media:
     """The index, and which messages of each chat it knows."""
 
-    def __init__(self, path: Path, selection: MediaSelection) -> None:
-        """Open or create the index. StorageError."""
+    def __init__(self, path: Path, selection: MediaSelection, films: TranscodeConfig | None = None) -> None:
+        """Open or create the index. StorageError; OSError for an original that is to go and cannot."""
         self._index = MediaIndex(path, selection)
+        folder = path.parent / "media"
+        self._films = FilmIndex(self._index.execute, SHOWN, folder, films) if films else None
         #: chat -> id ranges whose media are in the index
         self._known: dict[int, Ranges] = {}
         #: chat -> id ranges whose lines were there before, without their media
@@ -65,21 +70,35 @@ class Media:
             rows, cursor = self._index.next(cursor)
         return MediaBatch(rows, cursor, bool(rows or self._scans))
 
+    def ask_films(self, question: bytes) -> FilmBatch:
+        """The same for films, of a run that makes some."""
+        assert self._films is not None
+        self.dirty = True
+        return self._films.ask(question)
+
     def commit(self) -> None:
-        """Make everything durable."""
+        """Make everything durable; then the originals of films go that are to go."""
         for chat in self._changed:
             self._index.keep_scanned(chat, self._known[chat])
         self._changed.clear()
         self._index.commit()
-        self.dirty = False
+        self.dirty = self._films is not None and self._films.remove_originals()
 
     def progress(self) -> MediaProgress:
-        return self._index.progress()
+        progress = self._index.progress()
+        progress.films = self._films.answered if self._films else 0
+        return progress
+
+    def films_stated(self) -> FilmsStated | None:
+        """What became of films, None of a run that makes none."""
+        return self._films.stated() if self._films else None
 
     def close(self) -> MediaStated:
         """Commit and close; what became of everything."""
         self.commit()
         stated = self._index.stated()
+        if self.dirty:
+            self._index.commit()
         self.abandon()
         return stated
 

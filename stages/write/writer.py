@@ -13,9 +13,11 @@ from engine.hop import Block, Gone, Have, Wrote
 from engine.journal import Journal
 from engine.metric import Meter
 from stages.event import ChatEnded, ChatProgress, ChatStated, Quarantined
+from stages.film import FilmBatch
 from stages.medium import MediaBatch, MediaSelection
 from stages.receipt import Answer, Kind, Receipt
 from stages.telegram.chat import ACCOUNT_SPACE, ChatRecord
+from stages.transcode.config import TranscodeConfig
 from stages.write.archive import Archive
 from stages.write.chat import ChatFile, Progress
 from stages.write.coverage import DamagedChatError
@@ -37,6 +39,7 @@ class Writer:
         control: Channel,
         meter: Meter | None = None,
         media: MediaSelection | None = None,
+        films: TranscodeConfig | None = None,
     ) -> None:
         """Recovers the archive from its journal. StorageError, OSError."""
         self._archive = archive
@@ -50,7 +53,7 @@ class Writer:
         self._journal.records.clear()
         self._open: dict[int, ChatFile] = {}
         self._ending: dict[int, ChatRecord] = {}
-        self._media = Media(archive.media, media) if media else None
+        self._media = Media(archive.media, media, films) if media else None
         self._uncommitted = 0
         #: monotonic time at which a commit is due, None when nothing waits for one
         self.due: float | None = None
@@ -67,6 +70,9 @@ class Writer:
             self._tell(self._begin(block, ChatRecord.unpack(body)))
         elif block.kind == Kind.MEDIA and self._media:
             self._tell(self._answer(block, Answer.OPENED, self._media.ask(body)))
+            self._expect_commit()
+        elif block.kind == Kind.FILM and self._media:
+            self._tell(self._answer(block, Answer.OPENED, self._media.ask_films(body)))
             self._expect_commit()
         else:
             # Said before writing: fetch asks for the next page meanwhile.
@@ -108,7 +114,10 @@ class Writer:
             chat.close()
         self._open.clear()
         if self._media:
+            films = self._media.films_stated()
             self._control.send(self._media.close())
+            if films:
+                self._control.send(films)
         self._journal.close()
 
     def _write(self, block: Block, receipt: Receipt, body: bytes) -> None:
@@ -167,7 +176,7 @@ class Writer:
             self._committed[record.marked_id] = fresh
         return fresh
 
-    def _answer(self, block: Block, answer: Answer, content: Receipt | MediaBatch | None = None) -> Have:
+    def _answer(self, block: Block, answer: Answer, content: Receipt | MediaBatch | FilmBatch | None = None) -> Have:
         """The slot is ours until Wrote, so the answer can take the place of the worker's receipt."""
         receipt = pack(content or Receipt())
         self._blocks.write(block.slot, receipt)

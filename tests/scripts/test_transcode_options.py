@@ -30,15 +30,15 @@ def nothing_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("options", "config"),
     [
-        ([], TranscodeConfig()),
+        ([], TranscodeConfig(mode="off")),
         (["--transcode", "off"], TranscodeConfig(mode="off")),
         (
             ["--transcode", "always", "--transcode-height", "720", "--transcode-quality", "28", "--replace"],
             TranscodeConfig(mode="always", height=720, quality=28, keep_original=False),
         ),
-        (["--keep-original", "--hardware-decode"], TranscodeConfig(hardware_decode=True)),
-        (["--force-cpu-transcode"], TranscodeConfig(force_cpu=True)),
-        (["--vaapi-device", "/dev/dri/renderD129"], TranscodeConfig(device=Path("/dev/dri/renderD129"))),
+        (["--keep-original", "--hardware-decode"], TranscodeConfig(mode="off", hardware_decode=True)),
+        (["--transcode", "auto", "--force-cpu-transcode"], TranscodeConfig(force_cpu=True)),
+        (["--vaapi-device", "/dev/dri/renderD129"], TranscodeConfig(mode="off", device=Path("/dev/dri/renderD129"))),
     ],
 )
 def test_options(options: list[str], config: TranscodeConfig) -> None:
@@ -49,7 +49,7 @@ def test_options(options: list[str], config: TranscodeConfig) -> None:
 def test_a_flag_beats_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_CPU_TRANSCODE", "1")
     result = CliRunner().invoke(films, ["--no-force-cpu-transcode"])
-    assert result.output == f"{TranscodeConfig()!r}\n"
+    assert result.output == f"{TranscodeConfig(mode='off')!r}\n"
 
 
 @pytest.mark.parametrize("options", [["--transcode", "some"], ["--transcode-height", "1"], ["--transcode-quality", "99"]])

@@ -20,6 +20,7 @@ from stages.fetch.error import AuthNeededError, FloodParkedError, UnreachableErr
 from stages.fetch.media.config import MediaConfig
 from stages.fetch.media.connection import Pool
 from stages.fetch.media.download import Download
+from stages.fetch.media.film import Films
 from stages.fetch.media.reference import References, Source
 from stages.fetch.media.store import Store
 from stages.fetch.pipeline import Pipeline
@@ -48,6 +49,7 @@ class Gallery:
         config: MediaConfig,
         stopping: asyncio.Event,
         meter: Meter,
+        films: Films | None = None,
     ) -> None:
         self._readers = {reader.me: reader for reader in readers}
         self._pipeline = pipeline
@@ -55,6 +57,7 @@ class Gallery:
         self._config = config
         self._stopping = stopping
         self._meter = meter
+        self._films = films
         try:
             self._store = Store(config.archive)
         except OSError as error:
@@ -78,6 +81,8 @@ class Gallery:
     def know(self, chat: int, peers: dict[int, Any]) -> None:
         """A chat of the run: by the number of the reader, the peer to ask."""
         self._peers[chat] = peers
+        if self._films:
+            self._films.met()
 
     def met(self) -> None:
         """A page with media is with write."""
@@ -148,6 +153,8 @@ class Gallery:
         question = msgpack.packb([[astuple(one) for one in outcomes], self._cursor, hungry])
         batch: MediaBatch
         batch, _ = await self._pipeline.send(slot, question, stream=0, kind=Kind.MEDIA)
+        if outcomes and self._films:
+            self._films.met()
         if hungry:
             self._cursor = batch.cursor
             self._more = self._more or batch.more
@@ -161,7 +168,6 @@ class Gallery:
             item = await self._queue.get()
             async with self._large if item.medium.size > LARGE else nullcontext():
                 outcome = await self._download(item)
-            # A file that is whole can be handed on from here, as a TranscodeJob.
             self._outcomes.append(outcome)
             self._held -= 1
             self._changed.set()

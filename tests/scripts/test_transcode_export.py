@@ -1,0 +1,132 @@
+"""`tgbulk export --media --transcode`: films of the simulated server, made by real ffmpeg, and every way to be disturbed."""
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import at_home
+from exporter import Exporter, contents
+
+from perf.simdc.launcher import SimDC
+
+pytestmark = pytest.mark.skipif(not (shutil.which("ffmpeg") and shutil.which("ffprobe")), reason="needs ffmpeg and ffprobe")
+
+CHAT = "@sim_kinds"
+FILMS = ("--media", "video,round,animation,document", "--transcode", "auto", "--force-cpu-transcode")
+
+
+@pytest.fixture(scope="module")
+def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
+    with SimDC() as running:
+        yield Exporter(at_home(running, tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture(scope="module")
+def downloaded(exporter: Exporter, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive with its files, of which no film is made."""
+    archive = tmp_path_factory.mktemp("downloaded") / "archive"
+    exporter.run(archive, CHAT, "--media", "video,round,animation,document")
+    return archive
+
+
+@pytest.fixture
+def archive(downloaded: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(downloaded, tmp_path / "archive")
+
+
+def films(archive: Path) -> dict[str, dict[str, Any]]:
+    """Rows of films by the path of their file."""
+    database = sqlite3.connect(f"file:{archive}/media.sqlite?mode=ro", uri=True)
+    database.row_factory = sqlite3.Row
+    try:
+        found = database.execute("select path, film.* from film join file on number = film.file").fetchall()
+        return {row["path"]: dict(row) for row in found}
+    finally:
+        database.close()
+
+
+def summary(archive: Path) -> dict[str, Any]:
+    newest = max((archive / "runs").glob("*/summary.json"), key=lambda path: path.stat().st_mtime_ns)
+    found: dict[str, Any] = json.loads(newest.read_text())["media"]["films"]
+    return found
+
+
+def files(archive: Path) -> dict[str, tuple[int, str]]:
+    """Below media/: when each was last changed, and its SHA-256."""
+    root = archive / "media"
+    paths = [path for path in root.rglob("*") if path.is_file()]
+    return {str(path.relative_to(root)): (path.stat().st_mtime_ns, hashlib.sha256(path.read_bytes()).hexdigest())
+            for path in paths}
+
+
+def codecs(path: Path) -> list[str]:
+    argv = ["ffprobe", "-v", "error", "-of", "csv=p=0", "-show_entries", "stream=codec_name", str(path)]
+    return sorted(subprocess.run(argv, check=True, capture_output=True, text=True).stdout.split())
+
+
+def verify(exporter: Exporter, archive: Path) -> str:
+    done = exporter.tgbulk("verify", str(archive))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_what_does_not_play_everywhere_is_made_anew(exporter: Exporter, downloaded: Path, tmp_path: Path) -> None:
+    said = exporter.run(tmp_path, CHAT, *FILMS).stderr
+    rows = films(tmp_path)
+    (webm,) = [path for path in rows if path.endswith("clip.webm")]
+    assert (rows[webm]["outcome"], rows[webm]["action"], rows[webm]["encoder"]) == ("done", "transcode", "libx264")
+    output = tmp_path / "media" / rows[webm]["output"]
+    assert output.name == Path(webm).stem + ".h264.mp4"
+    assert codecs(output) == ["aac", "h264"]
+    plain = [path for path in rows if path.endswith("_clip.mp4")]
+    assert {rows[path]["outcome"] for path in plain} == {"kept"}
+    stated = summary(tmp_path)
+    assert stated["encoders"]["libx264"] >= 1
+    assert (stated["failed"], stated["waiting"], stated["done"]) == ({}, 0, sum(stated["encoders"].values()))
+    assert "films: " in said
+    before, there = files(tmp_path), files(downloaded)
+    assert {path: digest for path, (_, digest) in before.items() if path in there} == {
+        path: digest for path, (_, digest) in there.items()}
+    assert contents(tmp_path) == contents(downloaded)
+    verify(exporter, tmp_path)
+    exporter.run(tmp_path, CHAT, *FILMS)
+    again = summary(tmp_path)
+    assert (files(tmp_path), again["encoders"], again["done"], again["kept"]) == (before, {}, stated["done"], stated["kept"])
+
+
+def test_replaced_originals_are_no_loss(exporter: Exporter, archive: Path) -> None:
+    exporter.run(archive, CHAT, *FILMS, "--replace")
+    made = {path: row for path, row in films(archive).items() if row["outcome"] == "done"}
+    assert made
+    assert summary(archive)["replaced"] == len(made)
+    before = files(archive)
+    for path, row in made.items():
+        assert path not in before
+        assert before[row["output"]][1] == row["output_sha256"].hex()
+    assert "does not belong" not in verify(exporter, archive)
+    for words in (("--replace",), ()):
+        exporter.run(archive, CHAT, *FILMS, *words)
+        assert (files(archive), summary(archive)["encoders"], summary(archive)["waiting"]) == (before, {}, 0)
+
+
+def test_without_ffmpeg(exporter: Exporter, archive: Path, tmp_path: Path) -> None:
+    before = files(archive)
+    (tmp_path / "empty").mkdir()
+    nowhere = str(tmp_path / "empty")
+    said = exporter.run(archive, CHAT, *FILMS, PATH=nowhere, IMAGEIO_FFMPEG_EXE=f"{nowhere}/ffmpeg").stderr
+    assert said.count("films stay as they are: ") == 1
+    assert files(archive) == before
+    assert summary(archive)["failed"].keys() == {"tool"}
+    exporter.run(archive, CHAT, *FILMS)
+    assert (summary(archive)["failed"], summary(archive)["encoders"]["libx264"] >= 1) == ({}, True)
+
+
+def test_options_that_go_together(exporter: Exporter, tmp_path: Path) -> None:
+    assert "--transcode needs --media" in exporter.run(tmp_path / "none", CHAT, "--transcode", "auto", code=2).stderr
