@@ -46,7 +46,7 @@ def is_record(cls: type[Any]) -> bool:
     return dataclasses.is_dataclass(cls) or (issubclass(cls, tuple) and hasattr(cls, "_fields"))
 
 
-@pytest.mark.parametrize("cls", filter(is_record, classes()), ids=lambda cls: cls.__qualname__)
+@pytest.mark.parametrize("cls", list(filter(is_record, classes())), ids=lambda cls: cls.__qualname__)
 def test_records(cls: type[Any]) -> None:
     """Also those of which there is one, such as configuration: so there is no exception to remember."""
     assert not has_dict(cls)
