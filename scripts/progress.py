@@ -30,9 +30,12 @@ from stages.event import (
 from stages.film import FilmsStated
 from stages.medium import MediaProgress, MediaStated
 from stages.statement import Statement
+from stages.transcode.job import TranscodeProgress
 
 #: Weight of the newest second in the rate.
 SMOOTH = 0.1
+#: A film that told nothing for so long is over, or begins with another attempt.
+FILM_SECONDS = 3.0
 
 
 class Progress:
@@ -55,6 +58,7 @@ class Progress:
         self._failed = 0
         self._waiting: tuple[float, str] = (0.0, "")
         self._media: MediaProgress | None = None
+        self._film: tuple[float, TranscodeProgress] | None = None
         self._status: Status | None = None
         #: messages a second, smoothed
         self._rate = 0.0
@@ -103,6 +107,8 @@ class Progress:
                 for line in media_failures(frame):
                     self._say(f"tgbulk: error: {line}")
                 self._say(media_line(frame), attention=False)
+            case TranscodeProgress():
+                self._film = time.monotonic(), frame
             case FilmsStated():
                 for line in film_failures(frame):
                     self._say(f"tgbulk: {line}")
@@ -135,6 +141,8 @@ class Progress:
             parts.append(f"{self._media.files:,} files, {size(self._media.bytes)}")
         if self._media and self._media.films:
             parts.append(f"{self._media.films:,} films")
+        if self._film and time.monotonic() - self._film[0] < FILM_SECONDS and self._film[1].done >= 0:
+            parts.append(f"a film at {self._film[1].done / 10:.0f} %, {self._film[1].speed:.1f} x")
         if self._failed:
             parts.append(f"{self._failed} failed")
         pause = self._waiting[0] - time.monotonic()

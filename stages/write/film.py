@@ -105,7 +105,8 @@ class FilmIndex:
         if not rows:
             self._execute("delete from fresh")  # what is left are no films
             rows = self._execute(_OLD.format(shown=self._shown), (cursor, self._policy, FILMS)).fetchall()
-            cursor = rows[-1][0] if rows else cursor
+            # Files below the cursor that become films later are fresh, or belong to a chat opened later: fetch begins again.
+            cursor = rows[-1][0] if rows else self._execute("select coalesce(max(number), 0) from file").fetchone()[0]
         for number, *_ in rows:
             self._execute("insert or ignore into handed values (?)", (number,))
             self._execute("delete from fresh where file = ?", (number,))

@@ -1,18 +1,24 @@
 """`tgbulk export --media --transcode`: films of the simulated server, made by real ffmpeg, and every way to be disturbed."""
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
+import os
 import shutil
+import signal
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from conftest import at_home
-from exporter import Exporter, contents
+from exporter import Exporter, contents, ended, interrupt, member, members
 
 from perf.simdc.launcher import SimDC
 
@@ -126,6 +132,84 @@ def test_without_ffmpeg(exporter: Exporter, archive: Path, tmp_path: Path) -> No
     assert summary(archive)["failed"].keys() == {"tool"}
     exporter.run(archive, CHAT, *FILMS)
     assert (summary(archive)["failed"], summary(archive)["encoders"]["libx264"] >= 1) == ({}, True)
+
+
+@pytest.fixture
+def stuck(exporter: Exporter, tmp_path: Path) -> tuple[Exporter, Path]:
+    """The same with an ffmpeg that never ends a film and minds no SIGTERM, and the program that it runs instead."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    sleeper = programs / "sleeper"
+    shutil.copy(shutil.which("sleep") or "", sleeper)
+    script = programs / "ffmpeg"
+    script.write_text(f"""#!/bin/sh
+trap '' TERM
+case "$*" in *-progress*) exec {sleeper} 600 ;; esac
+exec {shutil.which("ffmpeg")} "$@"
+""")
+    script.chmod(0o755)
+    environment = {**exporter.tgbulk.environment, "PATH": f"{programs}:{os.environ['PATH']}"}
+    slow = copy.copy(exporter)
+    slow.tgbulk = replace(exporter.tgbulk, environment=environment)
+    return slow, sleeper
+
+
+def running(program: Path) -> list[int]:
+    return [one.pid for one in psutil.process_iter(["cmdline"]) if (one.info["cmdline"] or [""])[0] == str(program)]
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_killed_transcode_process(exporter: Exporter, stuck: tuple[Exporter, Path], archive: Path) -> None:
+    slow, ffmpeg = stuck
+    before = files(archive)
+    with ended(slow.start(archive, CHAT, *FILMS)) as process:
+        wait_for(lambda: running(ffmpeg))
+        member(process.pid, "transcode").kill()
+        _, said = process.communicate(timeout=30)
+    assert (process.returncode, running(ffmpeg)) == (3, [])
+    assert said.count("transcode was killed by signal 9; the films that are left wait for the next run") == 1
+    assert summary(archive)["waiting"] > 0
+    assert files(archive).items() >= before.items()
+    exporter.run(archive, CHAT, *FILMS)
+    assert (summary(archive)["waiting"], summary(archive)["encoders"]["libx264"] >= 1) == (0, True)
+    assert "does not belong" not in verify(exporter, archive)
+
+
+def test_nothing_outlives_the_run(stuck: tuple[Exporter, Path], archive: Path) -> None:
+    slow, ffmpeg = stuck
+    before = files(archive)
+    with ended(slow.start(archive, CHAT, *FILMS)) as process:
+        wait_for(lambda: running(ffmpeg))
+        process.send_signal(signal.SIGKILL)
+        wait_for(lambda: not running(ffmpeg) and not members(process.pid))
+    with ended(slow.start(archive, CHAT, *FILMS)) as process:
+        wait_for(lambda: running(ffmpeg))
+        interrupt(process)
+        wait_for(lambda: len(running(ffmpeg)) == 0 or process.poll() is not None)
+        _, said = process.communicate(timeout=30)
+    assert (process.returncode, running(ffmpeg)) == (11, []), said
+    assert {path: found for path, found in files(archive).items() if not path.endswith(".part")} == before
+
+
+def test_a_killed_fetch_process_and_a_second_signal(stuck: tuple[Exporter, Path], archive: Path) -> None:
+    slow, ffmpeg = stuck
+    with ended(slow.start(archive, CHAT, *FILMS)) as process:
+        wait_for(lambda: running(ffmpeg))
+        first = running(ffmpeg)
+        member(process.pid, "fetch").kill()
+        wait_for(lambda: set(running(ffmpeg)) - set(first))
+        interrupt(process)
+        time.sleep(0.3)
+        interrupt(process)
+        process.communicate(timeout=4)
+        wait_for(lambda: not running(ffmpeg))
+    assert process.returncode == 11
 
 
 def test_options_that_go_together(exporter: Exporter, tmp_path: Path) -> None:

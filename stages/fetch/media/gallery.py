@@ -153,7 +153,7 @@ class Gallery:
         question = msgpack.packb([[astuple(one) for one in outcomes], self._cursor, hungry])
         batch: MediaBatch
         batch, _ = await self._pipeline.send(slot, question, stream=0, kind=Kind.MEDIA)
-        if outcomes and self._films:
+        if self._films and any(one.state == "done" for one in outcomes):
             self._films.met()
         if hungry:
             self._cursor = batch.cursor
