@@ -136,7 +136,7 @@ class FilmIndex:
         failed: Counter[str] = Counter()
         counts = self._execute(
             "select outcome, action, failure, count(*) from film join file on number = file where "
-            f"(original > 0 or policy in ('', ?)) and film.sha256 = file.sha256 and {self._shown} group by 1, 2, 3",
+            f"(original > 0 or policy = ?) and film.sha256 = file.sha256 and {self._shown} group by 1, 2, 3",
             (self._policy,),
         )
         for outcome, action, failure, count in counts:
