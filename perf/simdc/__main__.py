@@ -4,6 +4,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -51,6 +52,10 @@ def _limits(context: click.Context, parameter: click.Parameter, values: tuple[st
         raise click.BadParameter("give METHOD=RATE/BURST") from error
 
 
+#: Not empty once the end was announced.
+_announced: list[bool] = []
+
+
 @click.command()
 @click.option("--server-file", type=click.Path(path_type=Path), help="Write where and how to connect, once listening.")
 @click.option("--port", default=0, help="Port of the home data centre.")
@@ -72,11 +77,12 @@ def _limits(context: click.Context, parameter: click.Parameter, values: tuple[st
 @click.option("--gzip/--no-gzip", default=True, show_default=True, help="Pack large answers.")
 @click.option("--state", type=click.Path(path_type=Path), help="Keep auth keys, logins and takeouts here.")
 @click.option("--until-eof", is_flag=True, help="End when standard input does.")
+@click.option("--heirloom", type=click.Path(path_type=Path), help="A folder to remove if standard input ends unannounced.")
 def main(
     server_file: Path | None, port: int, media_port: int, control_port: int, seed: int, accounts: int,
     bulk: dict[str, int], files: dict[str, tuple[int, int]], truth: Path | None, latency: float, jitter: float,
     flood: dict[str, Limit], takeout_flood: dict[str, Limit], error_rate: float, drop_rate: float, short_rate: float,
-    gzip: bool, state: Path | None, until_eof: bool,
+    gzip: bool, state: Path | None, until_eof: bool, heirloom: Path | None,
 ) -> None:
     """Serve a simulated Telegram with a home and a media data centre on the loopback interface."""
     try:
@@ -91,6 +97,8 @@ def main(
     if truth is not None:
         control.truth(server, {"folder": truth})
     asyncio.run(_serve(server, Ports(port, media_port, control_port), server_file, until_eof))
+    if heirloom is not None and not _announced:
+        shutil.rmtree(heirloom, ignore_errors=True)
 
 
 async def _serve(server: Server, ports: Ports, server_file: Path | None, until_eof: bool) -> None:
@@ -113,8 +121,9 @@ async def _serve(server: Server, ports: Ports, server_file: Path | None, until_e
 
 
 def _watch_stdin(loop: asyncio.AbstractEventLoop, over: asyncio.Event) -> None:
+    """Whoever started the server announces the end by a byte, unless it was killed."""
     while os.read(sys.stdin.fileno(), 4096):
-        pass
+        _announced.append(True)
     loop.call_soon_threadsafe(over.set)
 
 

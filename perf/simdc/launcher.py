@@ -1,6 +1,7 @@
 """Starts the simulated data centre as a process of its own, and leaves nothing behind."""
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import socket
@@ -75,6 +76,7 @@ class SimDC:
         ]
         self.server_file.unlink(missing_ok=True)
         command = [sys.executable, "-m", "perf.simdc", "--server-file", str(self.server_file), "--until-eof"]
+        command += ["--heirloom", str(self._folder)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, *ports, *self._arguments], cwd=ROOT, stdin=subprocess.PIPE, stderr=log,
@@ -93,7 +95,9 @@ class SimDC:
         if self._process is None:
             return
         assert self._process.stdin is not None
-        self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # it may have been killed
+            self._process.stdin.write(b".")
+            self._process.stdin.close()
         try:
             self._process.wait(STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
