@@ -90,12 +90,12 @@ def test_every_account_has_its_own_flood_budget(exporter: Exporter, tmp_path: Pa
 
 
 def test_an_account_that_is_logged_out_meanwhile_leaves_its_part_to_the_other(exporter: Exporter, tmp_path: Path) -> None:
-    """Account 3 of the server, so that no other test loses its login."""
+    """The server's third account, so that no other test loses its login."""
     tgbulk = exporter.tgbulk
-    assert tgbulk.login(2, "--account", "third").returncode == 0
+    assert tgbulk.login(2, "--account", "guest").returncode == 0
     exporter.dc.control("set", latency_ms=60)
     exporter.dc.control("reset")
-    words = ["--account", "main", "--account", "third", "--max-in-flight", "3", "--json", BULK]
+    words = ["--account", "main", "--account", "guest", "--max-in-flight", "3", "--json", BULK]
     with ended(exporter.start(tmp_path / "archive", *words)) as process:
         until = time.monotonic() + 60
         while history_calls(exporter).get("2", 0) < 5:
