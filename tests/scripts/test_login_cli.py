@@ -89,13 +89,11 @@ def test_login_on_a_terminal_asks_again(tgbulk: Tgbulk) -> None:
         screen.expect("The code is wrong.")
         screen.expect("Login code, sent in the Telegram app: ")
         screen.type(account["code"] + "\n")
-        screen.expect("Two-step password")
-        screen.expect(": ")
+        screen.expect("Two-step password (hint: simulated): ")
         assert not screen.echoes
         screen.type("not this\n")
         screen.expect("The password is wrong.")
-        screen.expect("Two-step password")
-        screen.expect(": ")
+        screen.expect("Two-step password (hint: simulated): ")
         screen.type(account["password"] + "\n")
         screen.expect("logged in as ")
         assert screen.wait() == 0
@@ -242,8 +240,7 @@ def test_an_ended_login_is_replaced_without_force(tgbulk: Tgbulk) -> None:
 def test_ctrl_c_at_a_prompt_leaves_nothing(tgbulk: Tgbulk) -> None:
     account = tgbulk.dc.accounts[1]
     with terminal(tgbulk, "login", "--phone", account["phone"], "--code", account["code"]) as screen:
-        screen.expect("Two-step password")
-        screen.expect(": ")
+        screen.expect("Two-step password (hint: simulated): ")
         assert not screen.echoes
         screen.type("\x03")
         screen.expect("tgbulk: error: interrupted")
