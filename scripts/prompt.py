@@ -21,8 +21,9 @@ async def ask(question: str, *, secret: bool = False) -> str:
     A thread with input() would keep the process from ending at Ctrl-C; a reader of the loop does not.
     """
     fd = sys.stdin.fileno()
-    click.echo(f"{question}: ", err=True, nl=False)
+    # Hidden before the question shows: what was typed in between would be seen, and thrown away.
     with _hidden(fd) if secret and os.isatty(fd) else nullcontext():
+        click.echo(f"{question}: ", err=True, nl=False)
         line = await _read_line(fd)
     if not line.endswith(b"\n"):
         click.echo(err=True)
