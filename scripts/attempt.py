@@ -2,8 +2,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from engine.arena import Arena
@@ -20,7 +22,7 @@ from stages.collect.config import CollectConfig
 from stages.event import ABANDONED, Blamed, Finish, Notice, Stopped
 from stages.fetch.config import FetchConfig
 from stages.transcode.config import TranscodeConfig
-from stages.transcode.job import Desk
+from stages.transcode.job import Staffed
 from stages.write.config import WriteConfig
 
 #: What the fork server imports once for everybody.
@@ -82,10 +84,9 @@ class Attempt:
         self._watcher = watcher
         #: makes films, where that is wanted
         self._transcode: Child | None = None
-        self._spawned = 0
-        #: monotonic times at which workers are to be started
-        self._due: list[float] = []
+        self._spawned = self._staffed = 0
         self._budget = Budget(RESPAWNS, RESPAWN_WINDOW, RESPAWNS_AT_ONCE)
+        self._film_budget = Budget(RESPAWNS, RESPAWN_WINDOW, RESPAWNS_AT_ONCE)
         self._finishing = False
         self._deadline: float | None = None
 
@@ -116,7 +117,6 @@ class Attempt:
         self._heard.close()
         told_by_write, fetch_hears = data_pair()
         with ExitStack() as stack:
-            desk = self._start_transcode(stack)
             stack.enter_context(closing(told_by_write))
             stack.enter_context(closing(fetch_hears))
             outlet = Outlet("write", self._snapshots)
@@ -124,19 +124,24 @@ class Attempt:
             self._write = self._start_one("write", *arguments, patience=WRITE_PATIENCE * setup.patience)
             outlet = Outlet("fetch", self._snapshots)
             arenas = self._frames, self._blocks
-            self._fetch = self._start_one("fetch", setup.fetch, *arenas, fetch_hears, outlet, desk, *setup.session_locks)
+            films = setup.films is not None
+            self._fetch = self._start_one("fetch", setup.fetch, *arenas, fetch_hears, outlet, films, *setup.session_locks)
+        self._start_transcode()
         for _ in range(setup.workers):
             self._start_worker()
 
-    def _start_transcode(self, stack: ExitStack) -> Desk | None:
-        """Fetch's ends of its channels, which the stack closes here."""
+    def _start_transcode(self, fate: str = "") -> None:
+        """Where films are made; fetch is told, and how the process before it ended."""
         films = self._setup.films
-        if films is None:
-            return None
-        jobs, taken = map(stack.enter_context, map(closing, control_pair()))
-        answered, results = map(stack.enter_context, map(closing, control_pair()))
-        self._transcode = self._start_one("transcode", films, taken, answered, Outlet("transcode", self._snapshots))
-        return Desk(jobs, results)
+        if films is None or self._is_over:
+            return
+        name = f"transcode-{self._staffed}"
+        self._staffed += 1
+        jobs, taken = control_pair()
+        answered, results = control_pair()
+        with closing(jobs), closing(taken), closing(answered), closing(results):
+            self._transcode = self._start_one(name, films, taken, answered, Outlet(name, self._snapshots))
+            self._tell(self._fetch, Staffed(fate), [jobs.fileno(), results.fileno()])
 
     def _start_one(self, name: str, *arguments: object, patience: float | None = None) -> Child:
         target = TARGETS[name.partition("-")[0]]
@@ -169,7 +174,8 @@ class Attempt:
                     self._stop()
                 case Tick():
                     self._watcher.tick()
-                    self._start_due()
+                    self._budget.start_due()
+                    self._film_budget.start_due()
             if self._deadline is not None and time.monotonic() > self._deadline:
                 self._supervisor.kill()
             if self._write.status is not None and not self._supervisor.children:
@@ -180,6 +186,7 @@ class Attempt:
             frame = Notice(f"films: {frame.reason}")  # nothing but they ends with it
         if isinstance(frame, Blamed):
             self._budget.forgive()
+            self._film_budget.forgive()
         self._outcome.hear(frame)
         self._watcher.told(frame)
 
@@ -191,8 +198,7 @@ class Attempt:
                 outcome.unmeasured = f"collect {fate(child)}"
                 self._watcher.told(Notice(f"{outcome.unmeasured}; this run goes on without metrics"))
         elif child is self._transcode:
-            if child.status and self._fetch.status is None:
-                self._watcher.told(Notice(f"transcode {fate(child)}; the films that are left wait for the next run"))
+            self._replace_transcode(child)
         elif child not in (self._fetch, self._write) and child.status != 0:
             self._replace(child)
         if child in (self._fetch, self._write) and self._transcode:
@@ -208,21 +214,28 @@ class Attempt:
     def _replace(self, child: Child) -> None:
         if self._fetch.status is not None or self._write.status is not None:
             return
-        pause = self._budget.spend()
-        if pause is not None:
+        if self._budget.again(self._start_worker):
             self._watcher.told(Notice(f"{child.name} {fate(child)}; its pages go to another worker"))
-            self._due.append(time.monotonic() + pause)
-            self._start_due()
         elif self._outcome.stopped is None:
             reason = f"{RESPAWNS} workers died within {RESPAWN_WINDOW:.0f} seconds; the last one {fate(child)}"
             self._outcome.stopped = Stopped(reason, "What was exported is kept. Please report this bug.", ExitCode.INTERNAL)
             # Without workers nothing drains any more; write still commits what it has.
             self._supervisor.kill(self._fetch)
 
-    def _start_due(self) -> None:
-        while self._due and self._due[0] <= time.monotonic():
-            self._due.pop(0)
-            self._start_worker()
+    def _replace_transcode(self, child: Child) -> None:
+        if self._is_over or child.status == 0:
+            return
+        end = fate(child)
+        if self._film_budget.again(partial(self._start_transcode, end)):
+            self._watcher.told(Notice(f"{child.name} {end}; its films go to another one"))
+        else:
+            self._watcher.told(Notice(f"{child.name} {end}; the films that are left wait for the next run"))
+            self._tell(self._fetch, Staffed(end))
+
+    @property
+    def _is_over(self) -> bool:
+        """Nothing is to be started any more."""
+        return self._outcome.interrupted or self._fetch.status is not None or self._write.status is not None
 
     def _report_hang(self, child: Child, stack: str) -> None:
         """Keep where it hung, in the run's folder."""
@@ -251,9 +264,9 @@ class Attempt:
         if self._transcode:
             self._tell(self._transcode, Finish())
 
-    def _tell(self, child: Child, frame: object) -> None:
+    def _tell(self, child: Child, frame: object, descriptors: Sequence[int] = ()) -> None:
         try:
-            child.control.send(frame)
+            child.control.send(frame, descriptors)
         except (ChannelClosed, OSError):
             pass  # it ended a moment ago, which is the next event
 

@@ -1,20 +1,9 @@
-"""Films between write, which remembers what became of them, and fetch, which has them made."""
+"""What became of films: remembered by write, told to people."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from engine.frame import frame
-
-
-@frame
-@dataclass(slots=True)
-class FilmBatch:
-    """Write's answer to a question for films: rows of [number, path below media/, category, size, hexadecimal SHA-256]."""
-
-    films: list[list[Any]]
-    #: number up to which the files of earlier runs have been looked through
-    cursor: int
 
 
 @frame

@@ -112,17 +112,6 @@ class Outcome:
 
 @frame
 @dataclass(slots=True)
-class MediaBatch:
-    """Write's answer to a question for media: rows of items. `more`: ask again, even if there are none."""
-
-    items: list[list[Any]]
-    #: number up to which has been looked
-    cursor: int
-    more: bool
-
-
-@frame
-@dataclass(slots=True)
 class MediaProgress:
     """Media that this run completed so far: files, and their bytes."""
 

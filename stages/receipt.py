@@ -68,3 +68,15 @@ class Receipt:
     media: int = 0
     #: write's answer to OPEN: [lo, next] of each range that the archive holds
     covered: list[list[int]] | None = None
+
+
+@frame
+@dataclass(slots=True)
+class Batch:
+    """Write's answer to MEDIA (rows of stages/medium.Item) and FILM ([number, path below media/, category, size,
+    hexadecimal SHA-256]). `more`: ask again, even if there are no rows."""
+
+    rows: list[list[Any]]
+    #: number up to which has been looked
+    cursor: int
+    more: bool = False

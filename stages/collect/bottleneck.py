@@ -57,14 +57,14 @@ def _shares(tally: Tally, sampler: Sampler) -> dict[str, float]:
     use = sampler.processes.get("write")
     blocked = written - tally.cpu("write") - (use.core_wait if use else 0.0)
     elapsed = tally.elapsed("fetch")
-    jobs = max(1.0, tally.number("transcode", "jobs_at_once"))
+    jobs = max(1.0, tally.number("transcode", "jobs_at_once") / max(1, len(tally.of("transcode"))))
     shares = {
         "limit": _over(_limited(tally), elapsed),
         "fetch": _over(tally.cpu("fetch"), elapsed),
         "process": _over(tally.seconds("process", "work"), tally.lived("process")),
         "write": _over(written, tally.elapsed("write")),
         "disk": _over(blocked, tally.elapsed("write")),
-        "transcode": _over(tally.seconds("transcode", "job"), tally.elapsed("transcode") * jobs),
+        "transcode": _over(tally.seconds("transcode", "job"), tally.lived("transcode") * jobs),
     }
     return {name: round(share, 4) for name, share in shares.items()}
 

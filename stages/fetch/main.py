@@ -3,10 +3,11 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
 
 from engine.arena import Arena
 from engine.channel import Channel, ChannelClosed
-from engine.frame import DATA_LIMIT
+from engine.frame import CONTROL_LIMIT, DATA_LIMIT
 from engine.hop import Attach
 from engine.lock import Lock
 from engine.metric import Meter, Outlet
@@ -19,7 +20,7 @@ from stages.fetch.media.film import Films
 from stages.fetch.media.gallery import Gallery
 from stages.fetch.pipeline import Pipeline
 from stages.fetch.reader import open_reader
-from stages.transcode.job import Desk
+from stages.transcode.job import Desk, Staffed
 
 
 def main(
@@ -29,13 +30,13 @@ def main(
     blocks: Arena,
     written: Channel,
     outlet: Outlet | None,
-    desk: Desk | None,
+    films: bool,
     *session_locks: Lock,
 ) -> None:
-    """Export the chats, hand every page on, and leave when write has taken the last one. A lock for each account; a desk
-    where films are made."""
+    """Export the chats, hand every page on, and leave when write has taken the last one. films: whether some are made.
+    A lock for each account."""
     with report_failure(control), Meter(outlet) as meter:
-        asyncio.run(_run(control, config, frames, blocks, written, desk, session_locks, meter))
+        asyncio.run(_run(control, config, frames, blocks, written, films, session_locks, meter))
 
 
 async def _run(
@@ -44,15 +45,17 @@ async def _run(
     frames: Arena,
     blocks: Arena,
     written: Channel,
-    desk: Desk | None,
+    makes_films: bool,
     locks: tuple[Lock, ...],
     meter: Meter,
 ) -> None:
     gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     stopping = asyncio.Event()
-    pipeline = Pipeline(frames, blocks, written, gone, meter, lambda: control.send(Blamed()))
-    _listen(control, pipeline, stopping, gone)
-    task = asyncio.create_task(_export(control, config, pipeline, stopping, desk, locks, meter))
+    blame = partial(control.send, Blamed())
+    pipeline = Pipeline(frames, blocks, written, gone, meter, blame)
+    films = Films(pipeline, config.media.archive, stopping, blame) if makes_films and config.media else None
+    _listen(control, pipeline, films, stopping, gone)
+    task = asyncio.create_task(_export(control, config, pipeline, stopping, films, locks, meter))
     await asyncio.wait([task, gone], return_when=asyncio.FIRST_COMPLETED)
     if not task.done():
         task.cancel()
@@ -61,7 +64,9 @@ async def _run(
     await task
 
 
-def _listen(control: Channel, pipeline: Pipeline, stopping: asyncio.Event, gone: asyncio.Future[None]) -> None:
+def _listen(
+    control: Channel, pipeline: Pipeline, films: Films | None, stopping: asyncio.Event, gone: asyncio.Future[None]
+) -> None:
     """Act on what the supervisor says; its end of file sets `gone`. Show that the loop goes round."""
     loop = asyncio.get_running_loop()
 
@@ -75,6 +80,9 @@ def _listen(control: Channel, pipeline: Pipeline, stopping: asyncio.Event, gone:
             return
         if isinstance(frame, Attach):
             pipeline.attach(frame.worker, Channel.from_descriptor(descriptors[0], DATA_LIMIT))
+        elif isinstance(frame, Staffed) and films:
+            ends = [Channel.from_descriptor(descriptor, CONTROL_LIMIT) for descriptor in descriptors]
+            films.staff(Desk(*ends) if ends else None, frame.fate)
         elif isinstance(frame, Finish):
             stopping.set()
 
@@ -91,11 +99,10 @@ async def _export(
     config: FetchConfig,
     pipeline: Pipeline,
     stopping: asyncio.Event,
-    desk: Desk | None,
+    films: Films | None,
     locks: tuple[Lock, ...],
     meter: Meter,
 ) -> None:
-    films = Films(desk, pipeline, config.media.archive, stopping) if desk and config.media else None
     try:
         async with asyncio.TaskGroup() as group:
             if films:

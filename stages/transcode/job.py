@@ -35,8 +35,25 @@ class Outcome(StrEnum):
 
 @frame
 @dataclass(slots=True)
+class Staffed:
+    """supervisor -> fetch: a process makes films; its jobs and results come along. Without them: none will any more."""
+
+    #: how the one before it ended, as the end of a sentence; empty for the first
+    fate: str = ""
+
+
+@frame
+@dataclass(slots=True)
+class Begun:
+    """transcode -> fetch: this job is under way."""
+
+    number: int
+
+
+@frame
+@dataclass(slots=True)
 class TranscodeJob:
-    """fetch -> transcode: see to this file. Answered by one TranscodeResult, in no order."""
+    """fetch -> transcode: see to this file. Answered by Begun and one TranscodeResult, in no order."""
 
     number: int
     #: absolute paths; the target is not the source, ends in .mp4, and no other unanswered job has it

@@ -16,7 +16,7 @@ from stages.transcode.breaker import Breaker
 from stages.transcode.capability import Status, VaapiCapabilities
 from stages.transcode.config import TranscodeConfig
 from stages.transcode.detect import search
-from stages.transcode.job import Outcome, TranscodeJob, TranscodeResult, TranscodeSummary
+from stages.transcode.job import Begun, Outcome, TranscodeJob, TranscodeResult, TranscodeSummary
 from stages.transcode.stop import Stop
 from stages.transcode.tool import Tools, find_tools
 from stages.transcode.transcoder import Transcoder
@@ -143,6 +143,7 @@ class Service:
 
     def _lane(self, transcoder: Transcoder) -> None:
         while (job := self._waiting.get()) is not None:
+            self._results.send(Begun(job.number))
             result = transcoder.handle(job)
             with self._counting:
                 self._count(result)

@@ -9,7 +9,8 @@ from pathlib import Path
 import msgpack
 
 from engine.durable import sync_folder
-from stages.film import FilmBatch, FilmsStated
+from stages.film import FilmsStated
+from stages.receipt import Batch
 from stages.transcode.config import TranscodeConfig
 from stages.transcode.failure import Failure
 from stages.transcode.job import Outcome, TranscodeResult, target_of
@@ -94,13 +95,13 @@ class FilmIndex:
         execute(f"update film set policy = '' where outcome = 'failed' and failure not in ({marks})", _FINAL)
         self.remove_originals()
 
-    def ask(self, question: bytes) -> FilmBatch:
+    def ask(self, question: bytes) -> Batch:
         """Take in results, hand out what waits and was not yet handed out in this run."""
         results, cursor, wanted = msgpack.unpackb(question)
         for row in results:
             self._keep(TranscodeResult(*row))
         if not wanted:
-            return FilmBatch([], cursor)
+            return Batch([], cursor)
         rows = self._execute(_NEW, (self._policy, FILMS)).fetchall()
         if not rows:
             self._execute("delete from fresh")  # what is left are no films
@@ -110,7 +111,7 @@ class FilmIndex:
         for number, *_ in rows:
             self._execute("insert or ignore into handed values (?)", (number,))
             self._execute("delete from fresh where file = ?", (number,))
-        return FilmBatch([list(row) for row in rows], cursor)
+        return Batch([list(row) for row in rows], cursor, bool(rows))
 
     def remove_originals(self) -> bool:
         """Delete the originals whose rows are durable; whether there is something to commit."""

@@ -7,8 +7,9 @@ from typing import Any
 
 import msgpack
 
-from stages.film import FilmBatch, FilmsStated
-from stages.medium import MediaBatch, MediaProgress, MediaSelection, MediaStated
+from stages.film import FilmsStated
+from stages.medium import MediaProgress, MediaSelection, MediaStated
+from stages.receipt import Batch
 from stages.telegram.chat import ChatRecord
 from stages.transcode.config import TranscodeConfig
 from stages.write.film import FilmIndex
@@ -56,21 +57,21 @@ class Media:
         if missing:
             self._scans.append(Scan(folder, chat, missing))
 
-    def ask(self, question: bytes) -> MediaBatch:
+    def ask(self, question: bytes) -> Batch:
         """Take in outcomes, hand out what waits."""
         outcomes, cursor, wanted = msgpack.unpackb(question)
         if outcomes:
             self._index.settle(outcomes)
             self.dirty = True
         if not wanted:
-            return MediaBatch([], cursor, True)
+            return Batch([], cursor)
         rows, cursor = self._index.next(cursor)
         if not rows and self._scans:
             self._scan(self._scans[0])
             rows, cursor = self._index.next(cursor)
-        return MediaBatch(rows, cursor, bool(rows or self._scans))
+        return Batch(rows, cursor, bool(rows or self._scans))
 
-    def ask_films(self, question: bytes) -> FilmBatch:
+    def ask_films(self, question: bytes) -> Batch:
         """The same for films, of a run that makes some."""
         assert self._films is not None
         self.dirty = True

@@ -13,9 +13,8 @@ from engine.hop import Block, Gone, Have, Wrote
 from engine.journal import Journal
 from engine.metric import Meter
 from stages.event import ChatEnded, ChatProgress, ChatStated, Quarantined
-from stages.film import FilmBatch
-from stages.medium import MediaBatch, MediaSelection
-from stages.receipt import Answer, Kind, Receipt
+from stages.medium import MediaSelection
+from stages.receipt import Answer, Batch, Kind, Receipt
 from stages.telegram.chat import ACCOUNT_SPACE, ChatRecord
 from stages.transcode.config import TranscodeConfig
 from stages.write.archive import Archive
@@ -176,7 +175,7 @@ class Writer:
             self._committed[record.marked_id] = fresh
         return fresh
 
-    def _answer(self, block: Block, answer: Answer, content: Receipt | MediaBatch | FilmBatch | None = None) -> Have:
+    def _answer(self, block: Block, answer: Answer, content: Receipt | Batch | None = None) -> Have:
         """The slot is ours until Wrote, so the answer can take the place of the worker's receipt."""
         receipt = pack(content or Receipt())
         self._blocks.write(block.slot, receipt)

@@ -26,3 +26,17 @@ def test_a_death_that_was_dealt_with_is_forgiven() -> None:
         budget.forgive()
     assert budget.spend() == 0
     assert budget.spend() is None
+
+
+def test_what_is_started_again() -> None:
+    now, started = [0.0], []
+    budget = Budget(most=3, window=60, free=1, pause=1.0, clock=lambda: now[0])
+    assert [budget.again(lambda name=name: started.append(name)) for name in "abcd"] == [True, True, True, False]
+    assert started == ["a"]
+    now[0] = 1.0
+    budget.start_due()
+    assert started == ["a", "b"]
+    now[0] = 9.0
+    budget.start_due()
+    budget.start_due()
+    assert started == ["a", "b", "c"]

@@ -8,8 +8,9 @@ from pathlib import Path
 import msgpack
 import pytest
 
-from stages.film import FilmBatch, FilmsStated
+from stages.film import FilmsStated
 from stages.medium import MediaSelection, Medium, Outcome
+from stages.receipt import Batch
 from stages.telegram.chat import ChatRecord
 from stages.transcode.config import TranscodeConfig
 from stages.transcode.job import TranscodeResult
@@ -59,7 +60,7 @@ def archive(tmp_path: Path) -> Archive:
     return Archive(tmp_path)
 
 
-def ask(media: Media, *results: TranscodeResult, cursor: int = 0) -> FilmBatch:
+def ask(media: Media, *results: TranscodeResult, cursor: int = 0) -> Batch:
     return media.ask_films(msgpack.packb([[astuple(one) for one in results], cursor, True]))
 
 
@@ -70,8 +71,8 @@ def close(media: Media) -> FilmsStated:
     return stated
 
 
-def numbers(batch: FilmBatch) -> list[int]:
-    return [row[0] for row in batch.films]
+def numbers(batch: Batch) -> list[int]:
+    return [row[0] for row in batch.rows]
 
 
 def result(number: int, outcome: str = "kept", failure: str = "", replaced: bool = False) -> TranscodeResult:
@@ -97,7 +98,7 @@ def test_files_of_earlier_runs_and_of_this_runs_chats_alone(archive: Archive) ->
     assert numbers(ask(other)) == []
     close(other)
     first = archive.open()
-    assert ask(first).films == [[1, "video/1_a.mp4", "video", 4, SHA.hex()]]
+    assert ask(first).rows == [[1, "video/1_a.mp4", "video", 4, SHA.hex()]]
     assert numbers(ask(first)) == []
 
 

@@ -13,9 +13,10 @@ import pytest
 import telegram_page as made
 from telethon.tl import types
 
-from stages.medium import CATEGORIES, PROFILE, THUMBNAIL, Item, MediaBatch, MediaSelection, Medium, Outcome
+from stages.medium import CATEGORIES, PROFILE, THUMBNAIL, Item, MediaSelection, Medium, Outcome
 from stages.process.acquaintance import Acquaintance
 from stages.process.page import transform
+from stages.receipt import Batch
 from stages.telegram.chat import ChatRecord
 from stages.telegram.decoder import page
 from stages.telegram.peer import marked_id
@@ -58,13 +59,13 @@ def add(media: Media, *found: Medium, chat: int = CHAT, account: int = ME) -> No
     media.page(chat, account, 1, 2, [list(one.row()) for one in found], [])
 
 
-def ask(media: Media, *outcomes: Outcome, cursor: int = 0, wanted: bool = True) -> MediaBatch:
+def ask(media: Media, *outcomes: Outcome, cursor: int = 0, wanted: bool = True) -> Batch:
     rows = [[one.number, one.state, one.reason, one.size, one.sha256, one.received] for one in outcomes]
     return media.ask(msgpack.packb([rows, cursor, wanted]))
 
 
-def items(batch: MediaBatch) -> list[Item]:
-    return [Item.of(msgpack.unpackb(msgpack.packb(row))) for row in batch.items]
+def items(batch: Batch) -> list[Item]:
+    return [Item.of(msgpack.unpackb(msgpack.packb(row))) for row in batch.rows]
 
 
 def test_what_was_found_is_handed_out_once(archive: Archive) -> None:
@@ -74,8 +75,8 @@ def test_what_was_found_is_handed_out_once(archive: Archive) -> None:
     assert (first.account, first.origins, first.medium.reference) == (ME, [[CHAT, 9]], b"r9")
     assert (second.number, second.medium.id) == (2, 2)
     batch = ask(media, cursor=second.number)
-    assert (batch.items, batch.more) == ([], False)
-    assert len(ask(media, cursor=1).items) == 1
+    assert (batch.rows, batch.more) == ([], False)
+    assert len(ask(media, cursor=1).rows) == 1
     media.close()
 
 
@@ -83,15 +84,15 @@ def test_a_file_that_is_there_is_never_handed_out_again(archive: Archive) -> Non
     media = archive.open()
     add(media, medium(1))
     batch = ask(media, Outcome(1, "done", "", 10, b"sum", 10))
-    assert batch.items == []
+    assert batch.rows == []
     add(media, medium(1, 8))
     add(media, medium(1, 3), chat=CHAT, account=78)
-    assert ask(media).items == []
+    assert ask(media).rows == []
     stated = media.close()
     assert (stated.files, stated.bytes, stated.received, stated.known, stated.waiting) == (1, 10, 10, 0, 0)
     media = archive.open(MediaSelection(frozenset({"photo"})), record(OTHER))
     add(media, medium(1), chat=OTHER)
-    assert ask(media).items == []
+    assert ask(media).rows == []
     assert media.close().known == 1
 
 
@@ -111,7 +112,7 @@ def test_what_is_not_wanted_is_counted_and_waits_for_another_run(archive: Archiv
 def test_what_failed_is_tried_by_the_next_run_alone(archive: Archive) -> None:
     media = archive.open()
     add(media, medium(1), medium(2))
-    assert ask(media, Outcome(1, "failed", "slow"), Outcome(2, "unavailable", "gone")).items == []
+    assert ask(media, Outcome(1, "failed", "slow"), Outcome(2, "unavailable", "gone")).rows == []
     stated = media.close()
     assert (stated.failed, stated.unavailable, stated.examples) == ({"slow": 1}, {"gone": 1}, [["document/1", "slow"]])
     media = archive.open()
@@ -138,10 +139,10 @@ def test_a_preview_that_is_also_sent_is_what_was_sent(archive: Archive) -> None:
     photos = MediaSelection(frozenset({"photo"}))
     media = archive.open(photos)
     add(media, medium(1, category="preview"))
-    assert ask(media).items == []
+    assert ask(media).rows == []
     add(media, medium(1, category="photo"))
     add(media, medium(1, category="preview"))
-    assert len(ask(media).items) == 1
+    assert len(ask(media).rows) == 1
     media.close()
 
 
@@ -180,8 +181,8 @@ def test_large_questions_are_answered_in_pieces(archive: Archive) -> None:
     media = archive.open()
     add(media, *(medium(number) for number in range(1, 451)))
     cursor, seen = 0, []
-    while (batch := ask(media, cursor=cursor)).items:
-        seen.append(len(batch.items))
+    while (batch := ask(media, cursor=cursor)).rows:
+        seen.append(len(batch.rows))
         cursor = batch.cursor
     assert seen == [200, 200, 50]
     media.close()
@@ -190,7 +191,7 @@ def test_large_questions_are_answered_in_pieces(archive: Archive) -> None:
 def test_inline_files_fill_an_answer_by_their_bytes(archive: Archive) -> None:
     media = archive.open()
     add(media, *(medium(number, inline=b"i" * 100_000) for number in range(1, 8)))
-    assert [len(ask(media, cursor=cursor).items) for cursor in (0, 3, 6)] == [3, 3, 1]
+    assert [len(ask(media, cursor=cursor).rows) for cursor in (0, 3, 6)] == [3, 3, 1]
     media.close()
 
 

@@ -1,17 +1,10 @@
-"""All downloads of a run: items come from write while there is room for them, outcomes go back.
-
-The queue is write's index on disk; in memory there are at most HELD items. Items are asked for by ascending number; when no
-page will come any more, from the front again until nothing waits.
-"""
+"""All downloads of a run: items come from write while there is room for them, outcomes go back."""
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import astuple
 from typing import Any
-
-import msgpack
 
 from engine.error import StorageError, TgbulkError
 from engine.metric import Meter
@@ -20,22 +13,19 @@ from stages.fetch.error import AuthNeededError, FloodParkedError, UnreachableErr
 from stages.fetch.media.config import MediaConfig
 from stages.fetch.media.connection import Pool
 from stages.fetch.media.download import Download
+from stages.fetch.media.feed import Feed
 from stages.fetch.media.film import Films
 from stages.fetch.media.reference import References, Source
 from stages.fetch.media.store import Store
 from stages.fetch.pipeline import Pipeline
 from stages.fetch.reader import Reader
-from stages.medium import Item, MediaBatch, Outcome
+from stages.medium import Item, Outcome
 from stages.receipt import Kind
 
-#: Items in memory below which more are asked for; a question brings at most 200.
-LOW = 100
 #: Files under way at a time; of these, files above LARGE bytes (spec/media-download.md 5).
 FILES = 16
 LARGE_FILES = 2
 LARGE = 20_000_000
-#: Seconds between two questions, in which outcomes gather.
-PAUSE = 0.05
 
 
 class Gallery:
@@ -52,7 +42,6 @@ class Gallery:
         films: Films | None = None,
     ) -> None:
         self._readers = {reader.me: reader for reader in readers}
-        self._pipeline = pipeline
         self._tell = tell
         self._config = config
         self._stopping = stopping
@@ -69,13 +58,7 @@ class Gallery:
         self._large = asyncio.Semaphore(LARGE_FILES)
         #: accounts whose login has ended
         self._out: set[int] = set()
-        self._held = 0
-        self._outcomes: list[Outcome] = []
-        self._changed = asyncio.Event()
-        self._closed = False
-        #: write may have more behind `_cursor`
-        self._more = True
-        self._cursor = 0
+        self._feed = Feed(pipeline, Kind.MEDIA, lambda row: self._queue.put_nowait(Item.of(row)), self._sent)
         self.left = False
 
     def know(self, chat: int, peers: dict[int, Any]) -> None:
@@ -86,17 +69,15 @@ class Gallery:
 
     def met(self) -> None:
         """A page with media is with write."""
-        self._more = True
-        self._changed.set()
+        self._feed.met()
 
     def close(self) -> None:
         """No page will come any more."""
-        self._closed = True
-        self.met()
+        self._feed.close()
 
     async def run(self) -> None:
         """Until everything is done after close(), or the run is to stop. What ends the run is raised."""
-        feeder = asyncio.create_task(self._feed())
+        feeder = asyncio.create_task(self._feed.run())
         stop = asyncio.create_task(self._stopping.wait())
         workers = [asyncio.create_task(self._work()) for _ in range(FILES)]
         tasks = [feeder, stop, *workers]
@@ -118,59 +99,23 @@ class Gallery:
                 self._tell(Notice(f"{error}: the media that are left wait for the next run"))
             elif isinstance(error, Exception):
                 raise first(error)
-        if self._outcomes:
-            await self._exchange(hungry=False)
+        await self._feed.flush()
 
     def _sources(self, chat: int) -> list[Source]:
         peers = self._peers.get(chat, {})
         readers = {reader.number: reader for reader in self._readers.values() if self._is_in(reader)}
         return [Source(readers[number], peer) for number, peer in peers.items() if number in readers]
 
-    async def _feed(self) -> None:
-        found = True
-        while True:
-            await self._changed.wait()
-            self._changed.clear()
-            hungry = self._more and self._held < LOW
-            if hungry or self._outcomes:
-                batch = await self._exchange(hungry)
-                found = found or bool(batch.items)
-                if batch.items or not batch.more:  # else write is still reading older lines
-                    await asyncio.sleep(PAUSE)
-                self._changed.set()
-            elif self._closed and not self._held and not self._more:
-                if not found:
-                    return
-                found = False
-                self._cursor = 0
-                self.met()
-
-    async def _exchange(self, hungry: bool) -> MediaBatch:
-        slot = await self._pipeline.reserve()
-        outcomes, self._outcomes = self._outcomes, []
-        if hungry:
-            self._more = False
-        question = msgpack.packb([[astuple(one) for one in outcomes], self._cursor, hungry])
-        batch: MediaBatch
-        batch, _ = await self._pipeline.send(slot, question, stream=0, kind=Kind.MEDIA)
+    def _sent(self, outcomes: list[Outcome]) -> None:
         if self._films and any(one.state == "done" for one in outcomes):
             self._films.met()
-        if hungry:
-            self._cursor = batch.cursor
-            self._more = self._more or batch.more
-            self._held += len(batch.items)
-            for row in batch.items:
-                self._queue.put_nowait(Item.of(row))
-        return batch
 
     async def _work(self) -> None:
         while True:
             item = await self._queue.get()
             async with self._large if item.medium.size > LARGE else nullcontext():
                 outcome = await self._download(item)
-            self._outcomes.append(outcome)
-            self._held -= 1
-            self._changed.set()
+            self._feed.answer(outcome)
 
     async def _download(self, item: Item) -> Outcome:
         deadline = self._config.deadline

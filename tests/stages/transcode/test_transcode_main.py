@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from engine.channel import Channel, ChannelClosed, control_pair
 from engine.supervisor import Child, Died, Supervisor, Told
 from stages.event import Finish, Notice, Ready
 from stages.transcode.config import TranscodeConfig
-from stages.transcode.job import TranscodeJob, TranscodeProgress, TranscodeResult, TranscodeSummary
+from stages.transcode.job import Begun, TranscodeJob, TranscodeProgress, TranscodeResult, TranscodeSummary
 from stages.transcode.tool import Tools
 
 PATIENCE = 30.0
@@ -31,6 +31,8 @@ class Room:
     child: Child
     jobs: Channel
     results: Channel
+    #: jobs under way, as the process says
+    begun: set[int] = field(default_factory=set)
 
     def until(self, kind: type[Any]) -> list[Any]:
         """What the process tells the supervisor, up to the first of that kind (Died: to its end)."""
@@ -52,9 +54,15 @@ class Room:
         self.jobs.send(TranscodeJob(number, str(source), str(folder / f"{number}.mp4"), kind))
 
     def answer(self) -> TranscodeResult:
-        result, _ = self.results.receive()
-        assert isinstance(result, TranscodeResult)
-        return result
+        """The next one; each job was said to be under way before."""
+        while True:
+            frame, _ = self.results.receive()
+            if isinstance(frame, Begun):
+                self.begun.add(frame.number)
+                continue
+            assert isinstance(frame, TranscodeResult)
+            self.begun.remove(frame.number)
+            return frame
 
 
 @pytest.fixture
@@ -126,7 +134,8 @@ def test_jobs_are_answered(rooms: Any, films: Films, tools: Tools, tmp_path: Pat
     assert told[0].text == f"films are encoded on the CPU: there is no render node in {tmp_path}"
     assert (told[2].outcomes, told[2].encoders) == ({"kept": 2, "done": 2, "failed": 1}, {"libx264": 1, "copy": 1})
     with pytest.raises(ChannelClosed):
-        room.results.receive()
+        room.answer()
+    assert room.begun == set()
 
 
 def test_progress_is_told(rooms: Any, standin: Standin, films: Films, tmp_path: Path) -> None:
@@ -164,7 +173,8 @@ def test_a_killed_transcode_process_leaves_no_ffmpeg(rooms: Any, standin: Standi
     room.until(Died)
     wait_until_gone(pid)
     with pytest.raises(ChannelClosed):
-        room.results.receive()
+        room.answer()
+    assert room.begun == {1}
 
 
 def test_a_supervisor_that_is_gone_leaves_no_ffmpeg(standin: Standin, films: Films, tmp_path: Path) -> None:
