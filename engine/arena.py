@@ -9,24 +9,28 @@ import fcntl
 import mmap
 import os
 import tempfile
+from contextlib import suppress
 
 from engine.durable import write_all
 
 
-def anonymous_file(name: str, size: int) -> int:
-    """A descriptor of `size` bytes of shared memory that no path leads to. OSError when there is no room for it."""
-    sealable = True
+def nameless_file(name: str) -> int:
+    """A descriptor of an empty file that no path leads to; `name` is for those who list descriptors."""
     try:
-        descriptor = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        return os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     except OSError as error:
         if error.errno not in (errno.ENOSYS, errno.EPERM, errno.EACCES):
             raise
-        sealable = False
-        with tempfile.TemporaryFile(prefix=name) as file:
-            descriptor = os.dup(file.fileno())
+    with tempfile.TemporaryFile(prefix=name) as file:
+        return os.dup(file.fileno())
+
+
+def anonymous_file(name: str, size: int) -> int:
+    """A descriptor of `size` bytes of shared memory that no path leads to. OSError when there is no room for it."""
+    descriptor = nameless_file(name)
     try:
         os.posix_fallocate(descriptor, 0, size)
-        if sealable:  # shrinking would turn another process's read into a SIGBUS
+        with suppress(OSError):  # only a memfd can be sealed; shrinking would turn another process's read into a SIGBUS
             fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
     except OSError:
         os.close(descriptor)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from engine.arena import nameless_file
 from stages.transcode.argument import TRIAL_FRAMES, TRIAL_SIZE, Picture, Source, Way, check, encode
 from stages.transcode.capability import SizeLimit, Status, VaapiCapabilities
 from stages.transcode.config import TranscodeConfig
@@ -87,8 +87,10 @@ def _try_node(node: Node, config: TranscodeConfig, tools: Tools, stop: Stop | No
     start = VaapiCapabilities(Status.ERROR, node=str(node.path), vendor=node.vendor)
     if node.problem:
         return replace(start, reason=node.problem, hint=node.hint, error_class=node.error_class)
-    with tempfile.TemporaryDirectory(prefix="tgbulk-trial-") as folder:
-        trial = _Trial(Path(folder) / "trial.mp4", str(node.path), config, tools, stop)
+    # No path leads to the trial's output but this process's own, so that whoever is killed leaves nothing behind.
+    output = nameless_file("tgbulk-trial")
+    try:
+        trial = _Trial(Path(f"/proc/{os.getpid()}/fd/{output}"), str(node.path), config, tools, stop)
         found = trial.climb(start)
         name = os.environ.get(DRIVER_VARIABLE)
         if name and found.error_class in (Failure.DEVICE, Failure.ENCODER):
@@ -100,6 +102,8 @@ def _try_node(node: Node, config: TranscodeConfig, tools: Tools, stop: Stop | No
                 return trial.describe(replace(again, reason=said, ignored=trial.drop))
             trial.drop = ()
         return trial.describe(found)
+    finally:
+        os.close(output)
 
 
 class _Trial:

@@ -94,10 +94,10 @@ def standin(films: Films, tools: Tools, tmp_path: Path) -> Standin:
     return standin
 
 
-def stuck(standin: Standin) -> int:
-    """The stand-in's process id, once it hangs."""
+def stuck(standin: Standin, kind: str = "cpu") -> int:
+    """The stand-in's process id, once it hangs at that."""
     deadline = time.monotonic() + PATIENCE
-    while "cpu" not in standin.kinds:
+    while kind not in standin.kinds:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     for entry in os.listdir("/proc"):
@@ -175,6 +175,28 @@ def test_a_killed_transcode_process_leaves_no_ffmpeg(rooms: Any, standin: Standi
     with pytest.raises(ChannelClosed):
         room.answer()
     assert room.begun == {1}
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of temporary files, of whatever starts from now on."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    return folder
+
+
+def test_killed_while_it_looks_for_a_gpu(temporary: Path, rooms: Any, standin: Standin, tmp_path: Path) -> None:
+    """Nothing is left of the trial."""
+    (tmp_path / "renderD128").touch()
+    standin.will(trial="hang")
+    room = rooms(TranscodeConfig(ffmpeg=str(standin.ffmpeg), dri=tmp_path))
+    pid = stuck(standin, "trial")
+    next(event for event in room.supervisor.events() if room.child.pid)
+    os.kill(room.child.pid, signal.SIGKILL)
+    room.until(Died)
+    wait_until_gone(pid)
+    assert list(temporary.iterdir()) == []
 
 
 def test_a_supervisor_that_is_gone_leaves_no_ffmpeg(standin: Standin, films: Films, tmp_path: Path) -> None:
