@@ -29,7 +29,7 @@ def compare_with_server(archive: Archive, setting: Setting, reports: list[Report
     """Add to the reports of sound, complete chats what the server says of them now. TgbulkError when it says nothing."""
     chats = {one.marked_id: one for one in reports if one.marked_id and one.worst == Weight.NOTE and one.covered}
     questions = [Question(i, name_of(archive, i), report.covered[-1][1] - 1) for i, report in chats.items()]
-    answers = asyncio.run(ask(setting.access, questions, _tell)) if questions else {}
+    answers = asyncio.run(ask(setting.access, questions, tell)) if questions else {}
     doubtful = [i for i, report in chats.items() if not _adds_up(archive, report, answers[i])]
     if not doubtful:
         return
@@ -85,7 +85,8 @@ def _aside(archive: Archive) -> Iterator[Archive]:
         shutil.rmtree(fresh.root, ignore_errors=True)
 
 
-def _tell(event: Any) -> None:
+def tell(event: Any) -> None:
+    """What Telegram keeps us waiting for, and what else is to be said."""
     if isinstance(event, Waiting):
         click.echo(f"tgbulk: Telegram asks to wait {event.seconds} seconds before the next {event.method}", err=True)
     elif isinstance(event, Notice):

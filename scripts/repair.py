@@ -1,43 +1,79 @@
-"""`tgbulk verify --repair`: damaged chats are moved aside, never deleted, and exported again."""
+"""`tgbulk verify --repair`: what is damaged is moved aside, never deleted, and comes again: whole chats, single media."""
 from __future__ import annotations
 
+import asyncio
 import time
+from contextlib import closing
 from pathlib import Path
 
 import click
 
 from engine.durable import sync_folder
+from scripts.compare import tell
 from scripts.export import IN_FLIGHT, export_chats, require_session
+from scripts.media import CONNECTIONS
 from scripts.reporting import Reporting
 from scripts.retry import name_of
 from scripts.setting import Setting
+from stages.fetch.access import Access
 from stages.fetch.config import FetchConfig
+from stages.fetch.media.config import MediaConfig
 from stages.fetch.name import parse_name
+from stages.medium import MediaSelection
+from stages.verify.download import download
 from stages.verify.finding import Report, Weight
 from stages.write.archive import Archive
+from stages.write.index import MediaIndex
 
 
-def repair(archive: Archive, setting: Setting, reports: list[Report]) -> list[int]:
-    """Export the chats with damage or holes again; their marked ids. What keeps the export from beginning is raised."""
+def repair(archive: Archive, setting: Setting, reports: list[Report]) -> list[int] | None:
+    """Export the chats with damage or holes again, download lost media again. The marked ids of the chats, None where there
+    was nothing to do. What keeps it from beginning is raised."""
     chats = [one.marked_id for one in reports if one.marked_id and (one.worst == Weight.DAMAGE or one.holes)]
-    if any(one.marked_id is None and one.worst == Weight.DAMAGE for one in reports):
+    own = reports[0]
+    if any(not one.file.startswith("media/") for one in own.findings if one.weight == Weight.DAMAGE):
         click.echo("tgbulk: what is wrong with the archive itself stays: restore it from a copy, or export anew", err=True)
-    if not chats:
-        return []
+    if not chats and not own.lost:
+        return None
     accesses = setting.accesses
     for access in accesses:
         require_session(access)
-    names = [parse_name(name) for name in dict.fromkeys(name_of(archive, marked_id) for marked_id in chats)]
-    with archive.open():
-        for marked_id in chats:
-            _move_aside(archive.chat(marked_id))
-    export_chats(FetchConfig(accesses, names, IN_FLIGHT), archive.root, Reporting(quiet=True))
+    if chats:
+        names = [parse_name(name) for name in dict.fromkeys(name_of(archive, marked_id) for marked_id in chats)]
+        with archive.open():
+            for marked_id in chats:
+                _move_aside(archive.chat(marked_id))
+        export_chats(FetchConfig(accesses, names, IN_FLIGHT), archive.root, Reporting(quiet=True))
+    if own.lost:
+        _download(archive, accesses, own.lost)
     return chats
 
 
-def _move_aside(folder: Path) -> None:
-    if folder.is_dir():
-        aside = folder.with_name(f"{folder.name}.damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
-        folder.rename(aside)
-        sync_folder(folder.parent)
-        click.echo(f"tgbulk: chat {folder.name}: moved to {aside}", err=True)
+def _download(archive: Archive, accesses: list[Access], lost: list[str]) -> None:
+    nothing = MediaSelection(frozenset())
+    with archive.open(), closing(MediaIndex(archive.media, nothing, damaged=True)) as index:
+        for path in lost:
+            _move_aside(archive.root / "media" / path)
+            index.take_back(path)
+        index.commit()
+        config = MediaConfig(archive.root, nothing, CONNECTIONS)
+        asyncio.run(download(accesses, archive, name_of, index, config, tell))
+        for path in lost:
+            state, reason = index.fate(path)
+            if not state:
+                click.echo(f"tgbulk: media/{path}: the next export with --transcode makes it again", err=True)
+            elif state != "done":
+                click.echo(f"tgbulk: media/{path}: {reason or 'it could not be asked for'}", err=True)
+            if state == "failed":
+                index.take_back(path)
+        index.commit()
+        click.echo(f"tgbulk: media that came again: {index.files:,}", err=True)
+
+
+def _move_aside(path: Path) -> None:
+    if not path.is_symlink() and not path.exists():
+        return
+    aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
+    path.rename(aside)
+    sync_folder(path.parent)
+    click.echo(f"tgbulk: {'chat ' if aside.is_dir() else ''}{path.name}: moved to {aside}", err=True)

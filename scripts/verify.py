@@ -21,7 +21,7 @@ from stages.write.archive import Archive
 @click.argument("archive")
 @click.argument("chats", nargs=-1)
 @click.option("--against-server", "against", is_flag=True, help="Compare with what Telegram has now; needs an account.")
-@click.option("--repair", "repairing", is_flag=True, help="Move damaged chats aside, export them again; needs an account.")
+@click.option("--repair", "repairing", is_flag=True, help="Move aside what is damaged and get it again; needs an account.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line: the archive itself, then each chat.")
 @with_setting
 def verify(
@@ -35,7 +35,7 @@ def verify(
     place = Archive(Path(archive))
     only = parse_ids(chats)
     with held(place):
-        found = check_archive(place, only)
+        found = check_archive(place, only or None, media=not only)
         if against:
             reports = list(found)
             _compare(place, setting, reports)
@@ -71,10 +71,10 @@ def _repair(archive: Archive, setting: Setting, reports: list[Report], as_json: 
     from scripts.repair import repair
 
     repaired = repair(archive, setting, reports)
-    if not repaired:
+    if repaired is None:
         return reports
     with held(archive):
-        again = _show(check_archive(archive, repaired), as_json)
+        again = _show(check_archive(archive, repaired, media=bool(reports[0].lost)), as_json)
     return again + [report for report in reports if report.marked_id and report.marked_id not in repaired]
 
 

@@ -42,11 +42,11 @@ def held(archive: Archive) -> Iterator[None]:
         lock.remove()
 
 
-def check_archive(archive: Archive, only: list[int]) -> Iterator[Report]:
-    """A report of the archive itself, then of each chat (of these, if any are named) in the order of their marked ids.
+def check_archive(archive: Archive, only: list[int] | None = None, media: bool = True) -> Iterator[Report]:
+    """A report of the archive itself, then of each chat, or of these alone, in the order of their marked ids.
 
     NewerFormatError, UsageError for a chat that is not there, StorageError for a folder that is no archive, OSError.
-    Media belong to no chat alone: they are checked with the archive itself, unless chats are named.
+    Media belong to no chat alone: where they are checked, that is with the archive itself.
     """
     report = Report(archive.root)
     _check_about(archive, report)
@@ -59,13 +59,14 @@ def check_archive(archive: Archive, only: list[int]) -> Iterator[Report]:
     _check_journal(archive, state, report)
     _check_runs(archive, report)
     folders = _folders(archive)
-    if only and set(only) - state.chats.keys() - folders.keys():
-        raise UsageError(f"the archive has no chat {min(set(only) - state.chats.keys() - folders.keys())}")
+    chats = sorted(state.chats.keys() | folders.keys()) if only is None else only
+    if strange := set(chats) - state.chats.keys() - folders.keys():
+        raise UsageError(f"the archive has no chat {min(strange)}")
     _name_strangers(archive, report)
-    if not only:
+    if media:
         check_media(archive, report)
     yield report
-    for marked_id in only or sorted(state.chats.keys() | folders.keys()):
+    for marked_id in chats:
         yield check_chat(archive, state.chats[marked_id]) if marked_id in state.chats else _orphan(archive, marked_id)
 
 

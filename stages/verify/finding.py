@@ -52,6 +52,8 @@ class Report:
     covered: list[list[int]] = field(default_factory=list)
     #: the server has messages that should be there
     holes: bool = False
+    #: of the archive itself: files below media/ that are not there as they came or were made
+    lost: list[str] = field(default_factory=list)
     #: lines that are messages
     messages: int = 0
     worst: Weight = Weight.NOTE

@@ -29,6 +29,7 @@ def check_media(archive: Archive, report: Report) -> None:
             done = {path: (size, digest) for path, size, digest in database.execute(
                 "select path, size, sha256 from file where state = 'done'")}
             made, replaced = _films(database)
+            lost = [path for path, in database.execute("select path from file where state = 'damaged' order by path")]
             left = database.execute("select count(*) from file where state in ('pending', 'failed')").fetchone()[0]
         finally:
             database.close()
@@ -37,10 +38,13 @@ def check_media(archive: Archive, report: Report) -> None:
         text = "a run was killed with it; the next export with media sets it right" if killed else str(error)
         report.add(Weight.UNFINISHED if killed else Weight.DAMAGE, _INDEX, text)
         return
-    for path in sorted(done.keys() - replaced):
-        _check_file(root / path, *done[path], report)
-    for path in sorted(made):
-        _check_file(root / path, *made[path], report)
+    for name, (size, digest) in [*sorted((one, done[one]) for one in done.keys() - replaced), *sorted(made.items())]:
+        if wrong := _what_is_wrong(root / name, size, digest):
+            report.add(Weight.DAMAGE, report.where(root / name), wrong)
+            report.lost.append(name)
+    for name in lost:
+        report.add(Weight.UNFINISHED, report.where(root / name), "it was lost, and has not come again")
+        report.lost.append(name)
     if left:
         report.add(Weight.UNFINISHED, "media", f"{left:,} files wait, or failed; the next export with media goes on")
     _name_strangers(root, done.keys() | made.keys(), report)
@@ -56,15 +60,14 @@ def _films(database: sqlite3.Connection) -> tuple[dict[str, tuple[int, bytes]], 
     return made, gone
 
 
-def _check_file(path: Path, size: int, digest: bytes, report: Report) -> None:
+def _what_is_wrong(path: Path, size: int, digest: bytes) -> str:
+    """What is wrong with a file, "" for nothing."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     except FileNotFoundError:
-        report.add(Weight.DAMAGE, report.where(path), "it is missing")
-        return
+        return "it is missing"
     except OSError as error:
-        report.add(Weight.DAMAGE, report.where(path), error.strerror or "it cannot be opened")
-        return
+        return error.strerror or "it cannot be opened"
     with open(descriptor, "rb") as file:
         found = hashlib.sha256()
         length = 0
@@ -72,9 +75,8 @@ def _check_file(path: Path, size: int, digest: bytes, report: Report) -> None:
             found.update(data)
             length += len(data)
     if length != size:
-        report.add(Weight.DAMAGE, report.where(path), f"it has {length:,} bytes, not {size:,}")
-    elif found.digest() != digest:
-        report.add(Weight.DAMAGE, report.where(path), "it is not what was downloaded")
+        return f"it has {length:,} bytes, not {size:,}"
+    return "" if found.digest() == digest else "it is not what was downloaded"
 
 
 def _name_strangers(root: Path, known: Container[str], report: Report) -> None:

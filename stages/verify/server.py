@@ -61,18 +61,19 @@ async def ask(
 
 async def _ask(reader: Reader, question: Question) -> Answer:
     try:
-        return await _count(reader, question, await _find(reader, question, fresh=False))
+        return await _count(reader, question, await find(reader, question.marked_id, question.name))
     except errors.BadRequestError:
-        return await _count(reader, question, await _find(reader, question, fresh=True))
+        return await _count(reader, question, await find(reader, question.marked_id, question.name, fresh=True))
 
 
-async def _find(reader: Reader, question: Question, fresh: bool) -> Target:
-    target = await reader.resolver.resolve(parse_name(question.name), fresh)
-    if target.record.marked_id != question.marked_id:
+async def find(reader: Reader, marked_id: int, name: str, fresh: bool = False) -> Target:
+    """The chat to which that name leads; fresh: past the cache. ChatError, RPCError."""
+    target = await reader.resolver.resolve(parse_name(name), fresh)
+    if target.record.marked_id != marked_id:
         # The older half of a chat that migrated is found through the newer one.
         older = await reader.resolver.older_half(target)
-        if older is None or older.record.marked_id != question.marked_id:
-            raise ChatError(question.name, f"this is {target.record.marked_id} now", "")
+        if older is None or older.record.marked_id != marked_id:
+            raise ChatError(name, f"this is {target.record.marked_id} now", "")
         return older
     return target
 

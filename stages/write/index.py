@@ -40,6 +40,7 @@ create table if not exists file (
 );
 create index if not exists pending on file (number) where state = 'pending';
 create index if not exists failed on file (number) where state = 'failed';
+create index if not exists damaged on file (number) where state = 'damaged';
 create table if not exists origin (
   file integer not null, chat integer not null, message integer not null, primary key (file, chat)
 ) without rowid;
@@ -73,7 +74,7 @@ SHOWN = """exists (
 )"""
 _NEXT = f"""
 select number, account, kind, id, letter, category, size, date, dc, path, access_hash, reference, inline, peer
-from file where state = 'pending' and number > ? and {SHOWN} order by number limit ?
+from file where state = '{{state}}' and number > ? and {SHOWN} order by number limit ?
 """
 _COUNTS = f"select state, reason, count(*) from file where {SHOWN} group by state, reason"
 _ABSENT = """
@@ -90,10 +91,14 @@ class DamagedIndexError(StorageError):
 class MediaIndex:
     """Opened by the one process that writes the archive."""
 
-    def __init__(self, path: Path, selection: MediaSelection) -> None:
-        """Open or create, and judge anew what earlier runs left out. StorageError, DamagedIndexError, NewerFormatError."""
+    def __init__(self, path: Path, selection: MediaSelection, damaged: bool = False) -> None:
+        """Open or create, and judge anew what earlier runs left out; or judge nothing, and hand out only what was damaged.
+
+        StorageError, DamagedIndexError, NewerFormatError.
+        """
         self._path = path
         self._selection = selection
+        self._waiting = "damaged" if damaged else "pending"
         #: this run's counts
         self.files = self.bytes = self.received = 0
         self._examples: list[list[str]] = []
@@ -107,7 +112,8 @@ class MediaIndex:
             self._database.executescript(_SCHEMA)
             self._database.execute(f"pragma user_version = {FORMAT}")
             self._database.execute("begin immediate")
-            self._judge_again()
+            if not damaged:
+                self._judge_again()
         except sqlite3.Error as error:
             raise self._failure(error) from error
 
@@ -156,10 +162,29 @@ class MediaIndex:
                 path = self.execute("select path from file where number = ?", (one.number,)).fetchone()
                 self._examples.append([path[0], one.reason])
 
+    def take_back(self, path: str) -> None:
+        """A file is not there as it was: it is to come again. A film that was made is forgotten, to be made again."""
+        lost = "update file set state = 'damaged', sha256 = null where state in ('done', 'failed')"
+        self.execute(f"{lost} and path = ?", (path,))
+        if self.execute("select 1 from sqlite_master where name = 'film'").fetchone():
+            # Where it had taken the original's place, that comes again.
+            self.execute(f"{lost} and number in (select file from film where output = ? and original > 0)", (path,))
+            self.execute("delete from film where output = ?", (path,))
+
+    def fate(self, path: str) -> tuple[str, str]:
+        """(state, reason) of a file; empty where that is none that came."""
+        found = self.execute("select state, reason from file where path = ?", (path,)).fetchone()
+        return found or ("", "")
+
+    def damaged(self) -> list[int]:
+        """The chats that speak of damaged files."""
+        rows = self.execute("select distinct chat from origin join file on file = number where state = 'damaged'")
+        return [chat for chat, in rows.fetchall()]
+
     def next(self, cursor: int) -> tuple[list[list[Any]], int]:
         """(rows of Item, the number up to which was looked) of files that wait."""
         rows, size = [], 0
-        for number, account, *fields in self.execute(_NEXT, (cursor, ITEMS)).fetchall():
+        for number, account, *fields in self.execute(_NEXT.format(state=self._waiting), (cursor, ITEMS)).fetchall():
             origins = self.execute(
                 "select chat, message from origin join wanted using (chat) where file = ? order by message desc limit ?",
                 (number, ORIGINS),
@@ -203,9 +228,11 @@ class MediaIndex:
         self._database.close()
 
     def _judge_again(self) -> None:
-        """What failed is tried again; what an earlier run did not want may be wanted now, and the other way round."""
+        """What failed or is lost is tried again; what an earlier run did not want may be wanted now, and the other way
+        round."""
         said = repr((sorted(self._selection.categories), self._selection.max_size))
-        self.execute("update file set state = 'pending', reason = '' where state = 'failed'")
+        for state in ("failed", "damaged"):
+            self.execute(f"update file set state = 'pending', reason = '' where state = '{state}'")
         before = self.execute("select value from setting where name = 'selection'").fetchone()
         if before != (said,):
             self._database.create_function("refusal", 2, self._selection.refusal, deterministic=True)

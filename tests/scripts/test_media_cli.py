@@ -30,7 +30,7 @@ BIG, SMALL = (2, 10_000_000), (150, 20_000)
 @pytest.fixture(scope="module")
 def _exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
     shapes = [f"--files={name}={count}x{size}" for name, (count, size) in (("big", BIG), ("small", SMALL))]
-    with SimDC(*shapes, "--files=gone=3x1000", "--files=shared=700x500") as running:
+    with SimDC(*shapes, "--files=gone=3x1000", "--files=lost=2x1000", "--files=shared=700x500") as running:
         yield Exporter(at_home(running, tmp_path_factory.mktemp("home")))
 
 
@@ -380,6 +380,47 @@ def test_verify_reads_every_file(exporter: Exporter, tmp_path: Path) -> None:
     assert done.returncode == 12
     for text in ("it is not what was downloaded", "it is missing", "it has 5 bytes, not 20,000", "does not belong"):
         assert text in done.stdout + done.stderr
+
+
+def test_what_is_lost_comes_again_alone(exporter: Exporter, truth: dict[Any, Any], tmp_path: Path) -> None:
+    """A medium that is cut, changed or gone; no page of history is asked for, and what was skipped stays skipped."""
+    exporter.run(tmp_path, "@sim_kinds", "@sim_small", "--media", "all", "--max-size", "100K")
+    before, chats = files(tmp_path), contents(tmp_path)
+    small = sorted((tmp_path / "media").glob("document/*/*"))[:2]
+    photo = next((tmp_path / "media").glob("photo/*/*"))
+    photo.write_bytes(b"?" * photo.stat().st_size)
+    small[0].write_bytes(b"short")
+    small[1].unlink()
+    exporter.dc.control("reset")
+    done = exporter.tgbulk("verify", str(tmp_path), "--repair")
+    assert done.returncode == 0, done.stderr
+    assert "media that came again: 3" in done.stderr
+    calls = exporter.calls()
+    assert (calls[GET_FILE], calls["messages.getHistory"]) == (3, 0)
+    aside = {path for path in files(tmp_path) if ".damaged-" in path}
+    assert len(aside) == 2
+    assert {path: data for path, data in files(tmp_path).items() if path not in aside} == before
+    assert contents(tmp_path) == chats
+    exporter.dc.control("reset")
+    exporter.run(tmp_path, "@sim_kinds", "@sim_small", "--media", "all", "--max-size", "100K")
+    assert exporter.calls()[GET_FILE] == 0
+
+
+def test_what_is_lost_for_good_is_named(exporter: Exporter, tmp_path: Path) -> None:
+    exporter.run(tmp_path, "@sim_lost", "--media", "all")
+    lost, other = sorted((tmp_path / "media").glob("document/*/*.bin"))
+    lost.unlink()
+    other.unlink()
+    exporter.dc.control("set", cdn_rate=1)
+    done = exporter.tgbulk("verify", str(tmp_path), "--repair")
+    assert (done.returncode, done.stderr.count("Telegram sends it from a CDN")) == (3, 2), done.stderr
+    exporter.dc.control("set", cdn_rate=0)
+    exporter.dc.control("mutate", chat="sim_lost", delete=[int(lost.stem.rpartition("_")[2])])
+    done = exporter.tgbulk("verify", str(tmp_path), "--repair")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{lost.name}: the message is gone, or has another medium now" in done.stderr
+    assert "media that came again: 1" in done.stderr
+    assert (lost.exists(), other.exists()) == (False, True)
 
 
 def test_events_for_programs(exporter: Exporter, tmp_path: Path) -> None:

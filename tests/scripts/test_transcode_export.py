@@ -123,6 +123,23 @@ def test_replaced_originals_are_no_loss(exporter: Exporter, archive: Path) -> No
         assert (files(archive), summary(archive)["encoders"], summary(archive)["waiting"]) == (before, {}, 0)
 
 
+def test_a_lost_film_is_made_again(exporter: Exporter, archive: Path) -> None:
+    """Where it had taken the original's place, that comes again first."""
+    exporter.run(archive, CHAT, *FILMS, "--replace")
+    (path, row), *_ = [(path, row) for path, row in films(archive).items() if row["encoder"] == "libx264"]
+    (archive / "media" / row["output"]).write_bytes(b"half")
+    exporter.dc.control("reset")
+    done = exporter.tgbulk("verify", str(archive), "--repair")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the next export with --transcode makes it again" in done.stderr
+    assert exporter.calls()["upload.getFile"] == 1
+    assert path in files(archive)
+    exporter.run(archive, CHAT, *FILMS, "--replace")
+    assert films(archive)[path]["outcome"] == "done"
+    assert path not in files(archive)
+    verify(exporter, archive)
+
+
 def test_without_ffmpeg(exporter: Exporter, archive: Path, tmp_path: Path) -> None:
     before = files(archive)
     (tmp_path / "empty").mkdir()

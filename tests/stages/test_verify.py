@@ -60,7 +60,7 @@ def root(whole: Path, tmp_path: Path) -> Path:
 
 
 def check(root: Path, *only: int) -> dict[int | None, Report]:
-    return {report.marked_id: report for report in check_archive(Archive(root), list(only))}
+    return {report.marked_id: report for report in check_archive(Archive(root), list(only) or None, not only)}
 
 
 def worst(root: Path) -> Weight:

@@ -92,6 +92,6 @@ def test_no_crash_looks_like_damage(
         line.close()
     assert disk.count > 10
     for number in range(disk.count):
-        for report in check_archive(Archive(tmp_path / str(number)), []):
+        for report in check_archive(Archive(tmp_path / str(number))):
             assert report.worst < Weight.DAMAGE, report.findings
     assert [report.worst for report in check(tmp_path / "live").values()] == [Weight.NOTE] * 2

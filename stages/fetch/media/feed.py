@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import astuple
-from typing import Any
+from typing import Any, Protocol
 
 import msgpack
 
-from stages.fetch.pipeline import Pipeline
 from stages.receipt import Batch, Kind
 
 #: Unanswered work below which more is asked for.
@@ -23,12 +22,20 @@ ANSWERS = 100
 PAUSE = 0.05
 
 
+class Asked(Protocol):
+    """The way to write (stages/fetch/pipeline.py), or what stands for it."""
+
+    async def reserve(self) -> int: ...
+
+    async def send(self, slot: int, payload: bytes, *, stream: int, kind: Kind) -> tuple[Any, int]: ...
+
+
 class Feed:
     """Of one kind of work."""
 
     def __init__(
         self,
-        pipeline: Pipeline,
+        pipeline: Asked,
         kind: Kind,
         take: Callable[[list[Any]], None],
         sent: Callable[[list[Any]], None] = lambda answers: None,

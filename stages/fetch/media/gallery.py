@@ -13,11 +13,10 @@ from stages.fetch.error import AuthNeededError, FloodParkedError, UnreachableErr
 from stages.fetch.media.config import MediaConfig
 from stages.fetch.media.connection import Pool
 from stages.fetch.media.download import Download
-from stages.fetch.media.feed import Feed
+from stages.fetch.media.feed import Asked, Feed
 from stages.fetch.media.film import Films
 from stages.fetch.media.reference import References, Source
 from stages.fetch.media.store import Store
-from stages.fetch.pipeline import Pipeline
 from stages.fetch.reader import Reader
 from stages.medium import Item, Outcome
 from stages.receipt import Kind
@@ -34,7 +33,7 @@ class Gallery:
     def __init__(
         self,
         readers: list[Reader],
-        pipeline: Pipeline,
+        pipeline: Asked,
         tell: Callable[[object], None],
         config: MediaConfig,
         stopping: asyncio.Event,
