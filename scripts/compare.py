@@ -71,7 +71,7 @@ def _walk(archive: Archive, fresh: Archive, report: Report) -> None:
         return
     walked = read_messages(fresh.chat(report.marked_id) / "messages.jsonl")
     found = compare(read_messages(path), walked, report.covered)
-    report.holes = bool(found.missing)
+    report.missing = found.missing
     found.tell(report, report.where(path))
 
 

@@ -1,4 +1,4 @@
-"""`tgbulk verify --repair`: what is damaged is moved aside, never deleted, and comes again: whole chats, single media."""
+"""`tgbulk verify --repair`: what is damaged is moved aside, never deleted, and comes again: chats and single media."""
 from __future__ import annotations
 
 import asyncio
@@ -20,16 +20,25 @@ from stages.fetch.config import FetchConfig
 from stages.fetch.media.config import MediaConfig
 from stages.fetch.name import parse_name
 from stages.medium import MediaSelection
+from stages.statement import EVERYTHING
 from stages.verify.download import download
 from stages.verify.finding import Report, Weight
+from stages.verify.state import read_about, read_state
 from stages.write.archive import Archive
+from stages.write.hole import open_holes
 from stages.write.index import MediaIndex
+from stages.write.media import OPEN
+from stages.write.scan import without
+
+#: Holes in a chat that are filled one by one; beyond them the whole chat is asked for again.
+HOLES = 50
+NOTHING = MediaSelection(frozenset())
 
 
 def repair(archive: Archive, setting: Setting, reports: list[Report]) -> list[int] | None:
     """Export the chats with damage or holes again, download lost media again. The marked ids of the chats, None where there
     was nothing to do. What keeps it from beginning is raised."""
-    chats = [one.marked_id for one in reports if one.marked_id and (one.worst == Weight.DAMAGE or one.holes)]
+    chats = {one.marked_id: one for one in reports if one.marked_id and (one.worst == Weight.DAMAGE or one.missing)}
     own = reports[0]
     if any(not one.file.startswith("media/") for one in own.findings if one.weight == Weight.DAMAGE):
         click.echo("tgbulk: what is wrong with the archive itself stays: restore it from a copy, or export anew", err=True)
@@ -41,22 +50,41 @@ def repair(archive: Archive, setting: Setting, reports: list[Report]) -> list[in
     if chats:
         names = [parse_name(name) for name in dict.fromkeys(name_of(archive, marked_id) for marked_id in chats)]
         with archive.open():
-            for marked_id in chats:
-                _move_aside(archive.chat(marked_id))
+            for report in chats.values():
+                _make_room(archive, report)
         export_chats(FetchConfig(accesses, names, IN_FLIGHT), archive.root, Reporting(quiet=True))
     if own.lost:
         _download(archive, accesses, own.lost)
-    return chats
+    return list(chats)
+
+
+def _make_room(archive: Archive, report: Report) -> None:
+    """Let the next export ask for what is missing: for a few holes alone, or for the chat from its beginning."""
+    assert report.marked_id is not None
+    gone = [[one, one + 1] for one in report.missing]
+    if report.worst == Weight.DAMAGE or not _open_holes(archive, report):
+        _move_aside(archive.chat(report.marked_id))
+        gone = [[1, OPEN]]
+    if archive.media.exists():
+        with closing(MediaIndex(archive.media, NOTHING, damaged=True)) as index:
+            index.keep_scanned(report.marked_id, without(index.scanned(report.marked_id), gone))
+            index.commit()
+
+
+def _open_holes(archive: Archive, report: Report) -> bool:
+    assert report.marked_id is not None
+    progress = read_state(archive).chats[report.marked_id]
+    asked = read_about(archive, report.marked_id).get("asked") or EVERYTHING
+    return asked == EVERYTHING and open_holes(archive, progress, report.missing, HOLES)
 
 
 def _download(archive: Archive, accesses: list[Access], lost: list[str]) -> None:
-    nothing = MediaSelection(frozenset())
-    with archive.open(), closing(MediaIndex(archive.media, nothing, damaged=True)) as index:
+    with archive.open(), closing(MediaIndex(archive.media, NOTHING, damaged=True)) as index:
         for path in lost:
             _move_aside(archive.root / "media" / path)
             index.take_back(path)
         index.commit()
-        config = MediaConfig(archive.root, nothing, CONNECTIONS)
+        config = MediaConfig(archive.root, NOTHING, CONNECTIONS)
         asyncio.run(download(accesses, archive, name_of, index, config, tell))
         for path in lost:
             state, reason = index.fate(path)

@@ -25,9 +25,7 @@ from stages.verify.server import find
 from stages.verify.state import read_about
 from stages.write.archive import Archive
 from stages.write.index import MediaIndex
-
-#: Above every message id.
-_OPEN = 1 << 62
+from stages.write.media import OPEN
 
 
 class Answering:
@@ -70,7 +68,7 @@ async def download(
         for chat in index.damaged():
             peers = await _peers(readers, archive, chat, name_of(archive, chat), tell)
             if peers:
-                index.want(chat, 0, _OPEN)
+                index.want(chat, 0, OPEN)
                 gallery.know(chat, peers)
         gallery.close()
         await gallery.run()

@@ -50,8 +50,8 @@ class Report:
     state: str = ""
     #: [first, next] of each range on disk, ascending
     covered: list[list[int]] = field(default_factory=list)
-    #: the server has messages that should be there
-    holes: bool = False
+    #: ids of messages that the server has and that should be there, ascending
+    missing: list[int] = field(default_factory=list)
     #: of the archive itself: files below media/ that are not there as they came or were made
     lost: list[str] = field(default_factory=list)
     #: lines that are messages

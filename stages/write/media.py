@@ -17,7 +17,7 @@ from stages.write.index import SHOWN, MediaIndex
 from stages.write.scan import Ranges, Scan, merged, without
 
 #: Above every id.
-_OPEN = 1 << 62
+OPEN = 1 << 62
 
 
 class Media:
@@ -42,9 +42,9 @@ class Media:
         chat = record.marked_id
         first, last = record.asked or (1, 0)
         known = self._known[chat] = self._index.scanned(chat)
-        asked = [[max(low, first), min(high, last + 1 if last else _OPEN)] for low, high in covered]
+        asked = [[max(low, first), min(high, last + 1 if last else OPEN)] for low, high in covered]
         self._missing[chat] = without([one for one in asked if one[0] < one[1]], known)
-        self._index.want(chat, first, last or _OPEN)
+        self._index.want(chat, first, last or OPEN)
 
     def page(self, chat: int, account: int, mark: int, following: int, media: list[Any], absent: list[Any]) -> None:
         """A page of the chat with every id from mark to below `following`, read by this account."""

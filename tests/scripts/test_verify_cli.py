@@ -17,6 +17,7 @@ from exporter import HISTORY, Exporter, chat_json, contents, lines
 from engine import document
 from engine.error import ExitCode
 from engine.journal import Journal
+from scripts.repair import HOLES
 from stages.verify.state import read_state
 from stages.write.archive import Archive
 
@@ -248,6 +249,7 @@ def punch(root: Path, chat: int, gone: set[int]) -> None:
 def test_a_hole_is_found_at_the_server_and_filled(exporter: Exporter, root: Path) -> None:
     ids = [line["id"] for line in lines(root, NEW_HALF) if line["_"] == "message"]
     before = (root / f"chats/{NEW_HALF}/messages.jsonl").read_bytes()
+    same = contents(root)
     punch(root, NEW_HALF, {ids[100], ids[3]})
     verify(exporter, root, NEW_HALF)
     found = reports(verify(exporter, root, NEW_HALF, "--against-server", "--json", code=ExitCode.PARTIAL))
@@ -255,9 +257,25 @@ def test_a_hole_is_found_at_the_server_and_filled(exporter: Exporter, root: Path
         f"2 messages (ids {ids[3]}, {ids[100]}): the server has them, the archive has not"
     ]
     assert found[NEW_HALF]["verdict"] == "unfinished"
-    verify(exporter, root, NEW_HALF, "--against-server", "--repair")
+    exporter.calm()
+    verify(exporter, root, NEW_HALF, "--against-server", code=ExitCode.PARTIAL)
+    asked = exporter.calls()[HISTORY]
+    exporter.calm()
+    done = verify(exporter, root, NEW_HALF, "--against-server", "--repair")
+    assert "moved to" not in done.stderr
+    assert exporter.calls()[HISTORY] <= asked + 6
     assert (root / f"chats/{NEW_HALF}/messages.jsonl").read_bytes() == before
+    assert contents(root).keys() == same.keys()
     verify(exporter, root)
+
+
+def test_a_chat_full_of_holes_is_exported_again(exporter: Exporter, root: Path) -> None:
+    ids = [line["id"] for line in lines(root, NEW_HALF) if line["_"] == "message"]
+    before = (root / f"chats/{NEW_HALF}/messages.jsonl").read_bytes()
+    punch(root, NEW_HALF, set(ids[: 2 * HOLES + 2 : 2]))
+    done = verify(exporter, root, NEW_HALF, "--against-server", "--repair")
+    assert f"chat {NEW_HALF}: moved to" in done.stderr
+    assert (root / f"chats/{NEW_HALF}/messages.jsonl").read_bytes() == before
 
 
 def test_a_chat_that_cannot_be_asked_for_is_said_to_be_unknown(exporter: Exporter, root: Path) -> None:
