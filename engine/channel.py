@@ -16,6 +16,8 @@ from engine.frame import CONTROL_LIMIT, DATA_LIMIT, FrameError, pack, unpack
 #: Descriptors that may ride with one frame.
 MAX_DESCRIPTORS = 64
 _ANCILLARY = socket.CMSG_SPACE(MAX_DESCRIPTORS * array.array("i").itemsize)
+#: As plain numbers: the enumeration's `&` costs as much as the system call.
+_CLOSE_ON_EXEC, _TRUNCATED = int(socket.MSG_CMSG_CLOEXEC), int(socket.MSG_CTRUNC)
 
 
 class ChannelClosed(Exception):
@@ -68,21 +70,18 @@ class Channel:
             data, ancillary, flags, _ = self._packet()
         if not data:
             raise ChannelClosed
-        descriptors = array.array("i")
-        for level, kind, content in ancillary:
-            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-                descriptors.frombytes(content[: len(content) - len(content) % descriptors.itemsize])
+        descriptors = _received(ancillary) if ancillary else []
         try:
-            if flags & socket.MSG_CTRUNC:
+            if flags & _TRUNCATED:
                 raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-            return unpack(data), list(descriptors)
+            return unpack(data), descriptors
         except (FrameError, OSError):
             for descriptor in descriptors:
                 os.close(descriptor)
             raise
 
     def _packet(self) -> tuple[bytes, list[Any], int, Any]:
-        return self._socket.recvmsg(self._limit, _ANCILLARY, socket.MSG_CMSG_CLOEXEC)
+        return self._socket.recvmsg(self._limit, _ANCILLARY, _CLOSE_ON_EXEC)
 
     def set_blocking(self, blocking: bool) -> None:
         """Without blocking, send and receive raise BlockingIOError instead of waiting."""
@@ -102,6 +101,14 @@ class Channel:
 
     def close(self) -> None:
         self._socket.close()
+
+
+def _received(ancillary: list[Any]) -> list[int]:
+    descriptors = array.array("i")
+    for level, kind, content in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            descriptors.frombytes(content[: len(content) - len(content) % descriptors.itemsize])
+    return list(descriptors)
 
 
 def data_pair() -> tuple[Channel, Channel]:

@@ -1,4 +1,4 @@
-"""The frames of the data way: fetch -> process (Page), process -> write (Block), write -> fetch (Have, Wrote, Gone).
+"""The frames of the data way: fetch -> process (Page), process -> write (Block), write -> fetch (Have, Gone).
 
 A payload waits in the slot that the frame names, or travels as a parcel (a descriptor beside the frame) when it is larger.
 """
@@ -48,22 +48,13 @@ class Block:
 @frame
 @dataclass(slots=True)
 class Have:
-    """The block of this page is with write: its receipt can be read, its worker can be forgotten."""
+    """Write is done with the block of this page: its receipt can be read, its slot and its worker can be forgotten."""
 
     seq: int
     slot: int
     receipt: int
     #: the receiver's answer, for kinds that ask something
     answer: int = 0
-
-
-@frame
-@dataclass(slots=True)
-class Wrote:
-    """The slot of this page is free again."""
-
-    seq: int
-    slot: int
 
 
 @frame

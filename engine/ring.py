@@ -4,10 +4,10 @@
       FREE       nobody   nobody                  RESERVED  reserve()
       RESERVED   fetch    fetch                   QUEUED    submit()          FREE  cancel()
       QUEUED     fetch    fetch (frames)          FLIGHT    a worker has credit
-      FLIGHT     worker   that worker, then write HELD      have              QUEUED  gone (that worker)
-      HELD       write    write; fetch its receipt  FREE    wrote
+      FLIGHT     worker   that worker, then write FREE      have              QUEUED  gone (that worker)
 
-One slot number is valid in both arenas, `frames` (the page) and `blocks` (what became of it). A worker holds at most CREDIT
+One slot number is valid in both arenas, `frames` (the page) and `blocks` (what became of it). Write says `have` when it is
+done with the slot; the receipt is read from it before it is free. A worker holds at most CREDIT
 pages, so its socket never fills. `gone w` comes after the last block of w: exactly what is then still in FLIGHT at w never
 arrived, and goes again.
 """
@@ -19,7 +19,7 @@ from enum import IntEnum
 
 from engine.arena import Arena, parcel
 from engine.channel import Channel, ChannelClosed
-from engine.hop import Gone, Have, Page, Wrote
+from engine.hop import Gone, Have, Page
 
 #: Pages with one worker at a time.
 CREDIT = 3
@@ -37,7 +37,6 @@ class State(IntEnum):
     RESERVED = 1
     QUEUED = 2
     FLIGHT = 3
-    HELD = 4
 
 
 class RingError(Exception):
@@ -134,13 +133,10 @@ class Ring:
         self._pump()
         return slot.seq
 
-    def handle(self, frame: Have | Wrote | Gone) -> None:
+    def handle(self, frame: Have | Gone) -> None:
         """Take in what write says."""
         if isinstance(frame, Have):
             self._have(frame)
-        elif isinstance(frame, Wrote):
-            self._release(self._expect(frame.slot, State.HELD, frame.seq))
-            self._on_free()
         else:
             self._gone(frame.worker)
 
@@ -165,10 +161,11 @@ class Ring:
     def _have(self, frame: Have) -> None:
         slot = self._expect(frame.slot, State.FLIGHT, frame.seq)
         self._workers[slot.worker].flight.remove(slot.number)
-        slot.state = State.HELD
-        self._close_parcel(slot)
-        self._on_receipt(frame.seq, self._blocks.read(frame.slot, frame.receipt), frame.answer)
+        receipt = self._blocks.read(frame.slot, frame.receipt)
+        self._release(slot)
+        self._on_receipt(frame.seq, receipt, frame.answer)
         self._pump()
+        self._on_free()
 
     def _gone(self, number: int) -> None:
         worker = self._workers.pop(number, None)

@@ -2,16 +2,18 @@
 
 The function of a constructor takes the whole buffer and the offset after its constructor id, and returns the dict and
 the offset after the object. Neighbouring fields of fixed size are read by one `unpack_from`, together with what begins
-the field after them: a constructor id, a vector's head, the length of a string. Offsets only grow, so where a slice
-comes out short the offset has left the buffer: the next read raises, or the last offset tells whoever called.
+the field after them: a constructor id, a vector's head, the length of a string. A peer, whose constructors all have one
+size, is read among them. Offsets only grow, so where a slice comes out short the offset has left the buffer: the next read
+raises, or the last offset tells whoever called.
 
 Generated source calls wire.NAMES, and besides `D`, constructor id -> function, and `u_` + format, which unpacks by it.
 """
 from __future__ import annotations
 
+from functools import cache
 from itertools import groupby
 
-from stages.telegram.schema import Field, Layout, SchemaError
+from stages.telegram.schema import Field, Layout, SchemaError, constructors, layout
 from stages.telegram.sparse import LEFT_OUT
 from stages.telegram.wire import VECTOR
 
@@ -36,7 +38,11 @@ HEADS = {
 }
 
 #: kind -> expression of the value, for the expression of its bytes
-TEXTS = {"string": "{}.decode('utf-8', 'replace')", "bytes": "b2a_base64({}, newline=False).decode('ascii')"}
+#: (what is not UTF-8 raises, and Telethon has to say what it makes of that)
+TEXTS = {"string": "{}.decode()", "bytes": "b2a_base64({}, newline=False).decode('ascii')"}
+
+#: Constructors that are told apart in the function of what holds them.
+MOST_TWINS = 4
 
 #: Conditional fields in a row, all hanging on one flags word, that are worth a common test first.
 GUARDED = 3
@@ -47,6 +53,14 @@ def function_name(constructor_id: int) -> str:
     return f"decode_{constructor_id:08x}"
 
 
+@cache
+def twins(type: str) -> tuple[Layout, ...]:
+    """The constructors of a type, where each of them holds one long and nothing else (Peer); else none."""
+    found = tuple(layout(one) for one in constructors(type))
+    alike = all([(field.kind, field.mask) for field in one.fields] == [("long", 0)] for one in found)
+    return found if alike and len(found) <= MOST_TWINS else ()
+
+
 class _Writer:
     """The source of one function, while it is written.
 
@@ -54,11 +68,11 @@ class _Writer:
     while the dict `d` has not been begun; it begins with the first field that may be absent.
     """
 
-    def __init__(self, known: Layout) -> None:
+    def __init__(self, known: Layout, ahead: int) -> None:
         self.name = known.name
         self.lines = [f"def {function_name(known.id)}(b, o):"]
         self.indent = 1
-        self.ahead = 0
+        self.ahead = ahead
         self.pending: dict[str, str] | None = {"_": repr(known.name)}
         self.formats: set[str] = set()
         self._write_fields(known.fields)
@@ -124,8 +138,10 @@ class _Writer:
         run: list[Field] = []
         for field in fields:
             if field.kind == "true":
-                self.put(f"d[{field.name!r}] = True")
-            elif field.kind in FIXED:
+                self._write_run(run, None)
+                run = []
+                self._set_true(field)
+            elif field.kind in FIXED or (field.kind == "object" and twins(field.type)):
                 run.append(field)
             elif field.kind in HEADS:
                 self._write_run(run, field)
@@ -134,14 +150,23 @@ class _Writer:
                 raise SchemaError(f"cannot decode {field.kind} {field.name}")
         self._write_run(run, None)
 
+    def _set_true(self, field: Field) -> None:
+        if self.pending is None:
+            self.put(f"d[{field.name!r}] = True")
+        else:
+            self.pending[field.name] = "True"
+
     def _write_run(self, run: list[Field], last: Field | None) -> None:
         """Fields of fixed size, and the one of another size that comes after them."""
         codes, size, names, later = "", 0, [], []
         for index, field in enumerate(run):
-            code, width, value = FIXED[field.kind]
-            if field.kind == "flags":
+            code, width, value = ("Iq", 12, "") if field.kind == "object" else FIXED[field.kind]
+            if field.kind == "object":
+                names += [f"c{index}", f"t{index}"]
+                later.append(f"{self.target(field)} = {self._twin(field, index, self.here(size))}")
+            elif field.kind == "flags":
                 names.append(field.name)
-            elif value == "{}":
+            elif value == "{}" and not later:
                 names.append(self.target(field))
             else:
                 names.append(f"t{index}")
@@ -163,6 +188,12 @@ class _Writer:
         if last:
             write = {"object": self._write_object, "vector": self._write_vector}.get(last.kind, self._write_blob)
             write(last)
+
+    def _twin(self, field: Field, index: int, offset: str) -> str:
+        """The object whose constructor id is in a variable, and its long in another."""
+        id, value = f"c{index}", f"t{index}"
+        cases = [f"{{'_': {one.name!r}, {one.fields[0].name!r}: {value}}} if {id} == {one.id}" for one in twins(field.type)]
+        return " else ".join([*cases, f"refuse_constructor({id}, {offset})"])
 
     def _write_object(self, field: Field) -> None:
         self.put(f"{self.target(field)}, o = D[c](b, {self.here()})")
@@ -211,7 +242,10 @@ class _Writer:
         self.put(f"{target} = a")
 
 
-def source(known: Layout) -> tuple[str, set[str]]:
-    """Python source of the function that decodes a constructor, and the struct formats it unpacks by."""
-    writer = _Writer(known)
+def source(known: Layout, ahead: int = 0) -> tuple[str, set[str]]:
+    """Python source of the function that decodes a constructor, and the struct formats it unpacks by.
+
+    Its first `ahead` bytes are no fields of the layout.
+    """
+    writer = _Writer(known, ahead)
     return "\n".join(writer.lines) + "\n", writer.formats

@@ -4,22 +4,19 @@ An object's sparse form is a dict of its own; nothing decoded refers back, so th
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from struct import Struct
 from typing import Any, NoReturn
 
 from stages.telegram import compiler
-from stages.telegram.schema import constructors, forget_source, layout, reachable
+from stages.telegram.schema import Layout, constructors, forget_source, layout, reachable
 from stages.telegram.sparse import REFERENCES, PlainReader, sparse
+from stages.telegram.variant import MANY_FIELDS, Function, by_flags
 from stages.telegram.wire import NAMES, DecodeError, UnknownConstructor
 
 #: The type of a page: messages.messages, messagesSlice, channelMessages or messagesNotModified.
 PAGE_TYPE = "messages.Messages"
-
-#: A generated function: (buffer, offset after the constructor id) -> (sparse form, offset after the object).
-Function = Callable[[bytes, int], tuple[dict[str, Any], int]]
-
 
 #: Constructors with two flags words and then their id, which come along with page after page.
 PEERS = frozenset({"user", "channel"})
@@ -72,13 +69,17 @@ class _Functions(dict[int, Function]):
     def compile(self, constructor_id: int) -> None:
         """Compile one function: many at once would leave the process 20 MB larger. Raises as `layout` does."""
         known = layout(constructor_id)
-        text, formats = compiler.source(known)
+        function = by_flags(known, self._function) if len(known.fields) >= MANY_FIELDS else self._function(known)
+        self[constructor_id] = remembering(function) if known.name in PEERS else function
+
+    def _function(self, known: Layout, ahead: int = 0) -> Function:
+        text, formats = compiler.source(known, ahead)
         for codes in formats:
             if f"u_{codes}" not in self.namespace:
                 self.namespace[f"u_{codes}"] = Struct("<" + codes).unpack_from
         exec(compile(text, f"<{known.name}>", "exec"), self.namespace)
-        function: Function = self.namespace.pop(compiler.function_name(constructor_id))
-        self[constructor_id] = remembering(function) if known.name in PEERS else function
+        function: Function = self.namespace.pop(compiler.function_name(known.id))
+        return function
 
 
 _functions = _Functions()

@@ -54,6 +54,11 @@ def refuse_vector(head: int, count: int, offset: int) -> NoReturn:
     raise DecodeError(f"vector {head:#010x} of {count} before offset {offset}")
 
 
+def refuse_constructor(constructor_id: int, offset: int) -> NoReturn:
+    """Raise for an object whose type has no such constructor; `offset` is that of the id."""
+    raise UnknownConstructor(constructor_id, offset)
+
+
 #: What generated functions call, by the names they use.
 NAMES: dict[str, Any] = {
     "BOOLS": BOOLS,
@@ -63,5 +68,6 @@ NAMES: dict[str, Any] = {
     "long_blob": long_blob,
     "number": number,
     "numbers": numbers,
+    "refuse_constructor": refuse_constructor,
     "refuse_vector": refuse_vector,
 }

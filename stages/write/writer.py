@@ -9,7 +9,7 @@ import msgpack
 from engine.arena import Arena, open_parcel
 from engine.channel import Channel, ChannelClosed
 from engine.frame import pack, unpack
-from engine.hop import Block, Gone, Have, Wrote
+from engine.hop import Block, Gone, Have
 from engine.journal import Journal
 from engine.metric import Meter
 from stages.event import ChatEnded, ChatProgress, ChatStated, Quarantined
@@ -58,7 +58,7 @@ class Writer:
         self.due: float | None = None
 
     def take(self, block: Block, descriptors: list[int]) -> None:
-        """Have, write, free one block."""
+        """Write one block, then tell fetch."""
         receipt: Receipt = unpack(self._blocks.read(block.slot, block.receipt))
         if block.parcel:
             body = open_parcel(descriptors[0], block.body)
@@ -74,10 +74,8 @@ class Writer:
             self._tell(self._answer(block, Answer.OPENED, self._media.ask_films(body)))
             self._expect_commit()
         else:
-            # Said before writing: fetch asks for the next page meanwhile.
-            self._tell(Have(block.seq, block.slot, block.receipt))
             self._write(block, receipt, body)
-        self._tell(Wrote(block.seq, block.slot))
+            self._tell(Have(block.seq, block.slot, block.receipt))
         if self._uncommitted >= COMMIT_BYTES:
             self.commit()
 
@@ -176,7 +174,7 @@ class Writer:
         return fresh
 
     def _answer(self, block: Block, answer: Answer, content: Receipt | Batch | None = None) -> Have:
-        """The slot is ours until Wrote, so the answer can take the place of the worker's receipt."""
+        """The slot is ours until Have, so the answer can take the place of the worker's receipt."""
         receipt = pack(content or Receipt())
         self._blocks.write(block.slot, receipt)
         return Have(block.seq, block.slot, len(receipt), answer)
@@ -193,7 +191,7 @@ class Writer:
             counts = done.messages, chat.new, done.empty_count, total, record.pages, record.ranges
             self._control.send(ChatEnded(stream, done.marked_id, *counts, gaps))
 
-    def _tell(self, frame: Have | Wrote | Gone) -> None:
+    def _tell(self, frame: Have | Gone) -> None:
         try:
             self._fetch.send(frame)
         except ChannelClosed:

@@ -13,7 +13,7 @@ from open_files import open_files
 
 from engine.channel import MAX_DESCRIPTORS, Channel, ChannelClosed, control_pair, data_pair
 from engine.frame import CONTROL_LIMIT, DATA_LIMIT, FrameError, pack
-from engine.hop import Gone, Have, Wrote
+from engine.hop import Gone, Have
 from stages.event import Notice
 
 Pair = tuple[Channel, Channel]
@@ -30,7 +30,7 @@ def pair() -> Iterator[Pair]:
 
 
 def test_frames_keep_their_order_and_borders(pair: Pair) -> None:
-    sent = [Wrote(seq, seq % 32) for seq in range(50)]
+    sent = [Have(seq, seq % 32, 0) for seq in range(50)]
     for one in sent:
         pair[0].send(one)
     assert [pair[1].receive() for _ in sent] == [(one, []) for one in sent]
@@ -107,9 +107,9 @@ def test_without_blocking_nothing_waits(pair: Pair) -> None:
     pair[0].set_blocking(False)
     sent = itertools.count()
     with pytest.raises(BlockingIOError):
-        collections.deque((pair[0].send(Wrote(seq, 0)) for seq in sent), maxlen=0)
+        collections.deque((pair[0].send(Have(seq, 0, 0)) for seq in sent), maxlen=0)
     fitted = next(sent) - 1
-    assert [pair[1].receive()[0] for _ in range(fitted)] == [Wrote(seq, 0) for seq in range(fitted)]
+    assert [pair[1].receive()[0] for _ in range(fitted)] == [Have(seq, 0, 0) for seq in range(fitted)]
 
 
 def test_credits_fit_into_a_socket() -> None:
@@ -118,7 +118,7 @@ def test_credits_fit_into_a_socket() -> None:
     sender.set_blocking(False)
     for seq in range(32):
         sender.send(Have(2**63 - 1, 31, 2**31, 2**63 - 1))
-        sender.send(Wrote(2**63 - 1, 31))
+        sender.send(Have(2**63 - 1, 31, 0))
         sender.send(Gone(seq))
     sender.close()
     receiver.close()

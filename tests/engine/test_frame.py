@@ -13,7 +13,7 @@ import pytest
 import engine.hop
 import stages
 from engine.frame import DATA_LIMIT, FrameError, frame, known, pack, unpack
-from engine.hop import Block, Gone, Have, Page, Wrote
+from engine.hop import Block, Gone, Have, Page
 
 for _module in pkgutil.walk_packages(stages.__path__, "stages."):
     importlib.import_module(_module.name)
@@ -43,7 +43,7 @@ def _value(name: str, hint: Any) -> Any:
 
 
 def test_every_frame_of_the_program_is_here() -> None:
-    assert {"Page", "Block", "Have", "Wrote", "Gone", "Attach", "Receipt", "ChatEnded", "Stopped"} <= set(known())
+    assert {"Page", "Block", "Have", "Gone", "Attach", "Receipt", "ChatEnded", "Stopped"} <= set(known())
 
 
 @pytest.mark.parametrize("cls", FRAMES, ids=lambda cls: cls.__name__)
@@ -57,7 +57,7 @@ def test_a_frame_is_slotted_and_comes_back(cls: type[Any]) -> None:
     assert came == sent
 
 
-@pytest.mark.parametrize("cls", [Page, Block, Have, Wrote, Gone])
+@pytest.mark.parametrize("cls", [Page, Block, Have, Gone])
 def test_a_frame_of_the_data_way_is_small_whatever_it_holds(cls: type[Any]) -> None:
     assert len(pack(filled(cls))) < DATA_LIMIT
     assert cls.__module__ == engine.hop.__name__

@@ -11,7 +11,7 @@ from open_files import open_files
 
 from engine.arena import Arena, open_parcel
 from engine.channel import Channel, ChannelClosed, data_pair
-from engine.hop import Gone, Have, Page, Wrote
+from engine.hop import Gone, Have, Page
 from engine.ring import CREDIT, DEATHS, Ring, RingError, State
 
 SLOTS, SIZE = 8, 64
@@ -54,7 +54,6 @@ class World:
         self.queue: list[int] = []
         self.workers: dict[int, Worker] = {}
         self.deaths: Counter[int] = Counter()
-        self.held: list[int] = []
         self.attached = 0
         self.frees = self.expected_frees = 0
         self.receipts: list[tuple[int, bytes, int]] = []
@@ -62,7 +61,7 @@ class World:
         self.expected_lost: list[int] = []
 
     def on_receipt(self, seq: int, receipt: bytes, answer: int) -> None:
-        assert self.ring.state(self.slot[seq]) is State.HELD
+        assert self.ring.state(self.slot[seq]) is State.FREE
         self.receipts.append((seq, receipt, answer))
 
     def on_free(self) -> None:
@@ -132,18 +131,11 @@ class World:
             before = len(self.receipts)
             receipt = b"receipt %d" % seq
             worker.flight.remove(seq)
-            self.states[slot] = State.HELD
-            self.held.append(seq)
+            self.states[slot] = State.FREE
+            self.expected_frees += 1
             self.ring.handle(Have(seq, slot, len(receipt), seq * 3))
             assert self.receipts[before:] == [(seq, receipt, seq * 3)]
             self.pump()
-
-    def wrote(self) -> None:
-        if self.held:
-            seq = self.held.pop(self.random.randrange(len(self.held)))
-            self.ring.handle(Wrote(seq, self.slot[seq]))
-            self.states[self.slot[seq]] = State.FREE
-            self.expected_frees += 1
 
     def gone(self) -> None:
         dead = [number for number, one in self.workers.items() if not one.alive and not one.outbox]
@@ -188,7 +180,7 @@ class World:
     def check(self) -> None:
         assert [self.ring.state(slot) for slot in range(SLOTS)] == self.states
         flights = [seq for worker in self.workers.values() for seq in worker.flight]
-        owned = [self.slot[seq] for seq in [*flights, *self.queue, *self.held]]
+        owned = [self.slot[seq] for seq in [*flights, *self.queue]]
         assert len(owned) == len(set(owned)), "a slot with two owners"
         assert all(len(worker.flight) <= CREDIT for worker in self.workers.values())
         assert self.ring.idle() == (self.states == [State.FREE] * SLOTS)
@@ -207,7 +199,7 @@ class World:
                 worker.inbox.clear()
         self.attach()
         while not self.ring.idle():
-            for step in (self.cancel, self.have, self.gone, self.work, self.wrote):
+            for step in (self.cancel, self.have, self.gone, self.work):
                 step()
                 self.check()
         while any(not worker.alive for worker in self.workers.values()):
@@ -232,7 +224,7 @@ def test_a_random_walk_through_all_states(start: int) -> None:
     lost = deaths = 0
     for seed in range(start, start + 100):
         world = World(seed)
-        steps = [world.reserve, world.submit, world.work, world.have, world.wrote] * 4
+        steps = [world.reserve, world.submit, world.work, world.have] * 4
         steps += [world.reserve, world.submit, world.cancel, world.attach, world.kill, world.gone, world.gone]
         for _ in range(STEPS):
             if sum(worker.alive for worker in world.workers.values()) > 3:
@@ -278,9 +270,9 @@ def test_a_page_goes_again_only_where_it_had_not_arrived() -> None:
 
 
 @pytest.mark.parametrize(
-    "frame", [Have(0, 0, 1), Have(5, 0, 1), Wrote(0, 0), Wrote(0, 1)], ids=["before", "of another", "unheld", "free"]
+    "frame", [Have(0, 0, 1), Have(5, 0, 1), Have(0, 1, 1)], ids=["before", "of another", "free"]
 )
-def test_a_frame_that_does_not_fit_is_refused(frame: Have | Wrote) -> None:
+def test_a_frame_that_does_not_fit_is_refused(frame: Have) -> None:
     world = World(0)
     world.reserve()
     if frame == Have(5, 0, 1):

@@ -15,10 +15,11 @@ from telethon.tl import types
 from perf.simdc.corpus.sample import Sampler
 from perf.simdc.corpus.schema import Field, classes, readable
 from perf.simdc.corpus.wire import encode as telegram_bytes
-from stages.telegram import decoder
+from stages.telegram import decoder, variant
 from stages.telegram.decoder import DecodeError, UnknownConstructor, decode, decode_page, page, slow_page
 from stages.telegram.schema import Layout, layout, reachable
 from stages.telegram.sparse import PlainReader, sparse
+from stages.telegram.variant import COMMON
 
 FIXED = {"int": "<i", "date": "<i", "long": "<q"}
 DOUBLES = (-0.0, 5e-324, float("inf"), float("-inf"), float("nan"))
@@ -108,6 +109,14 @@ def encode(value: dict[str, Any]) -> bytes:
     return b"".join(parts)
 
 
+@pytest.fixture(params=["general", "variants"])
+def functions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """New functions, which make no variant, or one of whatever flags they meet."""
+    monkeypatch.setattr(variant, "COMMON", 1 if request.param == "variants" else 1 << 30)
+    monkeypatch.setattr(decoder, "_functions", decoder._Functions())
+
+
+@pytest.mark.usefixtures("functions")
 def test_generated_functions_equal_telethon_for_every_constructor() -> None:
     source = sampler(1)
     in_page = set(reachable("messages.Messages"))
@@ -129,6 +138,7 @@ def test_the_sparse_form_gives_back_the_bytes(optional: float) -> None:
         assert encode(orjson.loads(line)) == data, cls
 
 
+@pytest.mark.usefixtures("functions")
 def test_pages_equal_telethon() -> None:
     source = sampler(3)
     for _ in range(25):
@@ -140,6 +150,7 @@ def test_pages_equal_telethon() -> None:
         assert len(fast.answer["messages"]) == 8
 
 
+@pytest.mark.usefixtures("functions")
 def test_every_truncation_of_a_page_raises() -> None:
     source = sampler(4)
     for _ in range(3):
@@ -171,6 +182,7 @@ def test_a_lying_vector_count_raises_and_allocates_nothing(count: int) -> None:
         tracemalloc.stop()
 
 
+@pytest.mark.usefixtures("functions")
 def test_flipped_bytes_decode_as_telethon_does_or_raise() -> None:
     source = sampler(6)
     random = Random(6)
@@ -249,6 +261,32 @@ def test_nothing_is_left_for_the_garbage_collector() -> None:
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+def test_common_flags_get_a_variant_and_rare_ones_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(variant, "VARIANTS", 2)
+    made: list[tuple[Layout, int]] = []
+
+    def compile(known: Layout, ahead: int = 0) -> variant.Function:
+        made.append((known, ahead))
+        return lambda data, offset: ({"_": str(len(made))}, offset)
+
+    chosen = variant.by_flags(layout(types.Message.CONSTRUCTOR_ID), compile)
+    for flags, times in ((0, COMMON - 1), (2, COMMON + 5), (0, 1), (8, COMMON)):
+        for _ in range(times):
+            chosen(struct.pack("<II", flags, 0), 0)
+    assert [ahead for _, ahead in made] == [0, 8, 8]
+    required = ["id", "peer_id", "date", "message"]
+    assert [field.name for field in made[2][0].fields] == required
+    assert [field.name for field in made[1][0].fields] == [*required, "out"]
+
+
+def test_text_that_is_not_utf8_is_left_to_telethon() -> None:
+    data = page_bytes(sampler(11)).replace("👋".encode(), b"\xff\xfe\xfd\xfc")
+    decoded = page(data)
+    assert "\ufffd" in orjson.dumps(decoded.answer).decode()
+    assert isinstance(decoded.error, DecodeError)
+    assert same(decoded.answer, slow_page(data).answer)
 
 
 def test_warm_compiles_all_that_a_page_can_hold() -> None:
