@@ -101,16 +101,17 @@ class Pipeline:
         self._ring.close_workers()
 
     def _read(self) -> None:
+        """One frame; the loop calls again for the next, which is cheaper than to ask whether there is one."""
         try:
-            while True:
-                frame, _ = self._written.receive()
-                self._ring.handle(frame)
+            frame, _ = self._written.receive()
         except BlockingIOError:
             return
         except ChannelClosed:
             asyncio.get_running_loop().remove_reader(self._written.fileno())
             if not self._gone.done():
                 self._gone.set_result(None)
+            return
+        self._ring.handle(frame)
 
     def _on_receipt(self, seq: int, receipt: bytes, answer: int) -> None:
         future = self._receipts.pop(seq)

@@ -71,20 +71,16 @@ def _next(receipt: Receipt, mark: int, ceiling: int) -> int:
 
 def _ascending(found: list[dict[str, Any]], wanted: range) -> tuple[list[dict[str, Any]], Receipt]:
     """The messages to keep, and a receipt that counts what was there."""
-    by_id: dict[int, dict[str, Any]] = {}
-    empty: list[int] = []
-    for message in found:
-        if message["_"] == _NO_MESSAGE:
-            empty.append(message["id"])
-        elif message["id"] in wanted:
-            by_id.setdefault(message["id"], message)
-    messages = [by_id[key] for key in sorted(by_id)]
     ids = [message["id"] for message in found]
+    empty = [message["id"] for message in found if message["_"] == _NO_MESSAGE]
+    # backwards, so that of two with one id the first stays
+    by_id = {one["id"]: one for one in reversed(found) if one["_"] != _NO_MESSAGE and one["id"] in wanted}
+    messages = [by_id[key] for key in sorted(by_id)]
     receipt = Receipt(
         low=min(ids, default=0),
         high=max(ids, default=0),
         messages=len(messages),
-        services=sum(message["_"] == _SERVICE for message in messages),
+        services=[message["_"] for message in messages].count(_SERVICE),
         empty=sorted({one for one in empty if one in wanted}),
         repeated=len(found) - len(messages) - len(empty),
     )
