@@ -17,6 +17,7 @@ from telethon.sessions import SQLiteSession
 from engine.error import LockedError, StorageError, TgbulkError
 from stages.fetch.access import Access
 from stages.fetch.error import AuthNeededError, FloodParkedError, RefusedError, TakeoutDelayedError, UnreachableError
+from stages.fetch.trouble import TROUBLE, persist
 
 #: One TCP connection attempt.
 ATTEMPT_SECONDS = 10
@@ -45,13 +46,22 @@ async def connect(access: Access, path: Path, *, connection_retries: int = 1) ->
         client = _build(access, path)
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                await client.connect()
+                await persist(lambda: _open(client))
             client._sender._retries = connection_retries
             yield client
         finally:
             await client.disconnect()
             with suppress(Exception):  # what ended the connection has been raised to whoever waited for an answer
                 await client.disconnected
+
+
+async def _open(client: TelegramClient) -> None:
+    """Connect, or leave it as it was: a client that is half connected would not ask again."""
+    try:
+        await client.connect()
+    except TROUBLE:
+        await client._sender.disconnect()
+        raise
 
 
 @contextmanager

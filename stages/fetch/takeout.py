@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum
 from typing import Any
 
@@ -25,6 +26,7 @@ from stages.event import TakeoutState
 from stages.fetch.access import Access
 from stages.fetch.error import TakeoutDelayedError
 from stages.fetch.history import RawHistory
+from stages.fetch.trouble import persist
 
 #: Bytes of a file that a takeout is asked for: more than any has.
 LARGEST_FILE = 1 << 40
@@ -62,7 +64,7 @@ class Takeout:
         if isinstance(kept, int) and kept and await self._grant(kept):
             return
         try:
-            answer = await self._client._sender.send(
+            answer = await self._send(
                 functions.account.InitTakeoutSessionRequest(
                     message_users=True,
                     message_chats=True,
@@ -88,7 +90,8 @@ class Takeout:
 
     async def finish(self) -> None:
         """End it at Telegram: the export is complete."""
-        await self._client._sender.send(self.wrap(functions.account.FinishTakeoutSessionRequest(success=True)))
+        with suppress(errors.TakeoutInvalidError):  # ended by an earlier try, whose answer was lost
+            await self._send(self.wrap(functions.account.FinishTakeoutSessionRequest(success=True)))
         self._keep(None)
         self._enter(Phase.FINISHED)
 
@@ -110,12 +113,15 @@ class Takeout:
         """Use this id; False when Telegram does not know it any more."""
         self._id = takeout_id
         try:
-            self.ranges = await self._client._sender.send(self.wrap(functions.messages.GetSplitRangesRequest()))
+            self.ranges = await self._send(self.wrap(functions.messages.GetSplitRangesRequest()))
         except errors.TakeoutInvalidError:
             self._keep(None)
             return False
         self._enter(Phase.GRANTED)
         return True
+
+    async def _send(self, request: TLRequest) -> Any:
+        return await persist(lambda: self._client._sender.send(request))
 
     def _keep(self, takeout_id: int | None) -> None:
         self._id = takeout_id
