@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup demo test lint torture bench clean
+.PHONY: help setup demo test lint torture schedules bench clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -27,8 +27,11 @@ lint: $(READY) ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-torture: $(READY) ## Kill processes of exports a thousand times; nothing may be lost
-	$(BIN)/python tests/disaster/torture.py
+torture: $(READY) ## Kill processes of exports a thousand times; nothing may be lost (ARGS="--kills 100")
+	$(BIN)/python tests/disaster/torture.py $(ARGS)
+
+schedules: $(READY) ## Export changing chats from a server in trouble 300 times; nothing may be lost (ARGS="--count 30")
+	$(BIN)/python tests/disaster/schedule.py $(ARGS)
 
 bench: $(READY) ## Measure speed, memory and calls against other programs (ARGS=--quick: a minute)
 	$(BIN)/python -m perf.bench $(ARGS)

@@ -150,5 +150,5 @@ def spoil(server: Server, request: dict[str, Any]) -> None:
 
 @command("mutations")
 def mutations(server: Server, request: dict[str, Any]) -> Any:
-    """Every such change since the start, in `chat` (marked id) or everywhere."""
-    return mutation.log(server.world, request.get("chat"))
+    """Every such change since the start, or `since` a Unix time, in `chat` (marked id) or everywhere."""
+    return mutation.log(server.world, request.get("chat"), request.get("since", 0.0))

@@ -18,7 +18,7 @@ from perf.simdc.world import CHANNEL_MARK, Account, World
 
 #: Tries to find a message that can be edited.
 ATTEMPTS = 50
-#: Among so many newest messages a new one finds its sender.
+#: Among so many newest messages new ones find their sender.
 LATELY = 50
 
 
@@ -90,9 +90,10 @@ class Mutator:
     def _insert(self, target: Target, count: int | list[int]) -> list[int]:
         assert isinstance(count, int), "insert takes a number"
         history, made = self._history(target), []
+        senders = self._senders(target, history)
         for _ in range(count):
             message_id = self._next_id(target)
-            history.append(self._message(target, history, message_id))
+            history.append(self._message(target, senders, message_id))
             made.append(message_id)
         return self._logged("insert", target, made)
 
@@ -127,8 +128,8 @@ class Mutator:
                 chosen[message_id] = None
         return list(chosen)
 
-    def _message(self, target: Target, history: History, message_id: int) -> types.Message:
-        sender = self._sender(target, history)
+    def _message(self, target: Target, senders: list[int], message_id: int) -> types.Message:
+        sender = self._random.choice(senders) if senders else None
         mine = target.chat > 0 and sender != target.chat
         return types.Message(
             message_id, get_peer(target.chat), datetime.fromtimestamp(int(time.time()), UTC),
@@ -136,15 +137,15 @@ class Mutator:
             from_id=None if sender is None else types.PeerUser(sender),
         )
 
-    def _sender(self, target: Target, history: History) -> int | None:
-        """Somebody who was named lately; nobody in a broadcast channel."""
+    def _senders(self, target: Target, history: History) -> list[int]:
+        """Who may write: everybody who was named lately; nobody in a broadcast channel."""
         if getattr(self._world.chats.get(target.chat), "broadcast", None):
-            return None
+            return []
         account = self._world.accounts[target.account]
         if target.chat > 0:
-            return self._random.choice([target.chat, account.user_id])
+            return [target.chat, account.user_id]
         lately = history.peers(history.ids(len(history) - LATELY, len(history)))
-        return self._random.choice(sorted({peer for peer in lately if peer > 0} | {account.user_id}))
+        return sorted({peer for peer in lately if peer > 0} | {account.user_id})
 
     def _history(self, target: Target) -> StoredHistory | BulkHistory:
         history = self._world.history(self._world.accounts[target.account], target.chat)
@@ -192,6 +193,6 @@ def tick(world: World, elapsed: float) -> None:
         Mutator.of(world).tick(elapsed)
 
 
-def log(world: World, chat: int | None = None) -> list[dict[str, Any]]:
-    """Every change so far, oldest first, of one chat or of all: {"do", "time", "chat", "id"}."""
-    return [asdict(change) for change in Mutator.of(world).log if chat in (None, change.chat)]
+def log(world: World, chat: int | None = None, since: float = 0.0) -> list[dict[str, Any]]:
+    """Every change from a Unix time on, oldest first, of one chat or of all: {"do", "time", "chat", "id"}."""
+    return [asdict(change) for change in Mutator.of(world).log if change.time >= since and chat in (None, change.chat)]

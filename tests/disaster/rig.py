@@ -186,6 +186,15 @@ class Export:
         self.process.communicate()
 
 
+def ended(export: Export, seconds: float) -> bool:
+    """Whether it ended within so many seconds."""
+    try:
+        export.process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
 def left_after(seconds: float, members: Sequence[psutil.Process]) -> list[psutil.Process]:
     """Who of these still lives after so many seconds."""
     return [one for one in psutil.wait_procs(members, seconds)[1] if one.status() != psutil.STATUS_ZOMBIE]

@@ -11,7 +11,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from rig import LEAVE_SECONDS, SERVER, SLOWLY, Export, Rig, content, differences, left_after, lost_and_doubled
+from rig import LEAVE_SECONDS, SERVER, SLOWLY, Export, Rig, content, differences, ended, left_after, lost_and_doubled
 
 from perf.simdc.launcher import SimDC
 
@@ -84,7 +83,7 @@ class Torture:
     def _run(self, archive: Path, kills: int) -> int:
         self.runs += 1
         export = self.rig.start(archive, *SLOWLY)
-        while self.kills < kills and not _ended(export, self._random.uniform(0.02, LONGEST)):
+        while self.kills < kills and not ended(export, self._random.uniform(0.02, LONGEST)):
             self._kill(export)
         code, said = export.end()
         if code not in EXPECTED or "Traceback" in said:
@@ -119,14 +118,6 @@ class Torture:
     def _leak(self, what: list[str]) -> None:
         self.leaked += len(what)
         self.faults += what
-
-
-def _ended(export: Export, seconds: float) -> bool:
-    try:
-        export.process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
 
 
 def main() -> int:
