@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from stages.transcode.argument import CPU, Picture, Way
 from stages.transcode.capability import SizeLimit, VaapiCapabilities
-from stages.transcode.failure import FATAL, HARDWARE, Failure
+from stages.transcode.failure import FATAL, Failure
 from stages.transcode.media import Video
 
 #: Failures in a row that are no accident.
@@ -50,10 +50,10 @@ class Breaker:
                 self._row[way.decode] = 0
 
     def failed(self, way: Way, failure: Failure, reason: str) -> str:
-        """Count a failure that is the GPU's; a line for people when it ends the use of it."""
+        """Count a failure of a film that another way made good; a line for people when it ends the use of the GPU."""
         with self._lock:
             self.failures[failure] += 1
-            if failure not in HARDWARE or failure is Failure.SIZE:
+            if failure is Failure.SIZE:
                 return ""
             self._row[way.decode] += 1
             if failure not in FATAL and self._row[way.decode] < IN_A_ROW:

@@ -31,6 +31,7 @@ class Failure(StrEnum):
     DAMAGED = "damaged"
 
     SPACE = "space"
+    MEMORY = "memory"
     PERMISSION = "permission"
     TOOL = "tool"
     STOPPED = "stopped"
@@ -39,7 +40,6 @@ class Failure(StrEnum):
 
 #: The GPU is not tried again in this run after one of these, or after several of the others in a row.
 FATAL = frozenset({Failure.DEVICE, Failure.HANG, Failure.CRASH})
-HARDWARE = FATAL | {Failure.ENCODER, Failure.SIZE, Failure.RUNTIME, Failure.FILTER}
 _SPACE = (Failure.SPACE, r"No space left on device|Disk quota exceeded|File too large")
 _TOOL = (
     Failure.TOOL,
@@ -47,35 +47,42 @@ _TOOL = (
     r"|Option not found",
 )
 _HARDWARE = (
-    (Failure.SIZE, r"Hardware does not support encoding at size"),
+    (Failure.SIZE, r"Hardware does not support (encoding at|image) size"),
     (
         Failure.DEVICE,
         r"Failed to initialise VAAPI connection: -?\d+|No VA display found for device|Device creation failed: -?\d+"
-        r"|Cannot open a VA display|libva.* init failed|No device available for decoder: device type vaapi"
+        r"|Cannot open a VA display|libva.* init failed|libva.*va_?[Gg]etDriverName\w*\(\) failed"
+        r"|No device available for decoder: device type vaapi|Device setup failed for decoder|Invalid hwaccel device"
         r"|Failed to set value '[^']*' for option 'init_hw_device'|undefined symbol: va\w+",
     ),
     (
         Failure.ENCODER,
         r"No usable encoding (profile|entrypoint) found|Driver does not support .*RC mode"
-        r"|Failed to create encode pipeline (config|configuration|context)|A hardware device reference is required",
+        r"|Failed to create encode pipeline (config|configuration|context)|A hardware device reference is required"
+        r"|Encoding (profile|entrypoint) not found|Surface format not supported by hardware",
     ),
+    (Failure.HANG, r"GPU HANG|ring \S+ timeout"),
     (
         Failure.RUNTIME,
-        r"Failed to end picture encode issue: -?\d+|Failed to (upload|sync|map)\b|Encode failed: -\d+"
-        r"|Failed to end picture decode issue|hardware accelerator failed to decode picture|resource allocation failed",
+        r"Failed to (begin|end|render) picture\b|Failed to (upload|sync|map|derive|read|transfer|create VAImage)\b"
+        r"|(Encode|Output) failed: -\d+|hardware accelerator failed to decode picture|resource allocation failed"
+        r"|hwaccel initialisation returned error|Failed to get HW surface format|No support for codec \w+ profile"
+        r"|No decoder surfaces left|The CS has been rejected",
     ),
     (
         Failure.FILTER,
         r"Impossible to convert between the formats supported by the filter"
-        r"|Failed to create processing pipeline (config|context)|Hardware does not support scaling to size",
+        r"|Failed to create processing pipeline (config|context)|Hardware does not support scaling to size"
+        r"|Query format failed for|Error reinitializing filters",
     ),
 )
 _INPUT = (
     Failure.INPUT,
     r"moov atom not found|Invalid data found when processing input|matches no streams|Error while opening decoder"
     r"|exceeds specified max pixel count|Format not on whitelist|Protocol '.*' not on whitelist|Picture size .* is invalid"
-    r"|does not contain any stream|Decoder .* not found",
+    r"|does not contain any stream|Decoder .* not found|Could not find codec parameters",
 )
+_MEMORY = (Failure.MEMORY, r"Cannot allocate memory|bad_alloc|[Oo]ut of memory")
 _PERMISSION = (Failure.PERMISSION, r"Permission denied|Read-only file system|No such file or directory")
 _CRASHES = {signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE}
 _CONSTRAINT = re.compile(
@@ -97,8 +104,10 @@ def classify(ended: Ended, hardware: bool) -> tuple[Failure, str]:
         return Failure.TOOL, ended.describe()
     if ended.returncode == -signal.SIGXFSZ:
         return Failure.SPACE, "the output grew beyond its limit"
+    if ended.returncode == -signal.SIGKILL:
+        return Failure.MEMORY, f"{ended.describe()}, as the system does when memory is short"
     crashed = ended.returncode < 0 and -ended.returncode in _CRASHES
-    rows = [_SPACE, *(_HARDWARE if hardware else ()), _TOOL, _INPUT, _PERMISSION]
+    rows = [_SPACE, *(_HARDWARE if hardware else ()), _TOOL, _INPUT, _PERMISSION, _MEMORY]
     for failure, pattern in rows:
         if line := _line(ended.stderr, pattern):
             return (Failure.CRASH, f"{ended.describe()}: {line}") if crashed else (failure, line)

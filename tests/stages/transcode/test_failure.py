@@ -21,6 +21,9 @@ HARDWARE = {
         "libva error: /usr/lib/dri/i965_drv_video.so init failed",
         "No device available for decoder: device type vaapi needed for codec h264.",
         "ffmpeg: symbol lookup error: ffmpeg: undefined symbol: vaMapBuffer2",
+        "[AVHWDeviceContext @ 0x1] libva: vaGetDriverNames() failed with unknown libva error",
+        "Failed to set value 'vaapi=va:/dev/dri/renderD128' for option 'init_hw_device': Input/output error",
+        "Device setup failed for decoder on input stream #0:0 : Input/output error",
     ],
     Failure.ENCODER: [
         "[h264_vaapi @ 0x1] No usable encoding profile found.",
@@ -30,11 +33,15 @@ HARDWARE = {
         "[h264_vaapi @ 0x1] Failed to create encode pipeline configuration: 12 (the requested VAProfile is not supported).",
         "[h264_vaapi @ 0x1] Failed to create encode pipeline context: 2 (resource allocation failed).",
         "[hwupload @ 0x1] A hardware device reference is required to upload frames to.",
+        "[h264_vaapi @ 0x1] Encoding entrypoint not found (7 / 6).",
+        "[h264_vaapi @ 0x1] Surface format not supported by hardware.",
     ],
     Failure.SIZE: [
         "[h264_vaapi @ 0x1] Hardware does not support encoding at size 1080x2344 "
-        "(constraints: width 256-4096 height 128-2304)."
+        "(constraints: width 256-4096 height 128-2304).",
+        "[hevc @ 0x1] Hardware does not support image size 8192x4320 (constraints: width 16-4096 height 16-4096).",
     ],
+    Failure.HANG: ["[drm] GPU HANG: ecode 9:1:0xfffffffe", "amdgpu: ring vce0 timeout, signaled seq=2"],
     Failure.RUNTIME: [
         "[h264_vaapi @ 0x1] Failed to end picture encode issue: 24 (internal encoding error).",
         "[AVHWFramesContext @ 0x1] Failed to upload frame: -5",
@@ -44,11 +51,18 @@ HARDWARE = {
         "[h264 @ 0x1] Failed to end picture decode issue: 23 (internal decoding error).",
         "[h264 @ 0x1] hardware accelerator failed to decode picture",
         "[AVHWFramesContext @ 0x1] Failed to create surface: 2 (resource allocation failed).",
+        "[h264_vaapi @ 0x1] Failed to begin picture encode issue: 1 (operation failed).",
+        "[h264_vaapi @ 0x1] Output failed: -5.",
+        "[AVHWFramesContext @ 0x1] Failed to transfer data to output frame: -5.",
+        "[scale_vaapi @ 0x1] Failed to end picture issue: 1 (operation failed).",
+        "[h264 @ 0x1] Failed setup for format vaapi: hwaccel initialisation returned error.",
+        "amdgpu: The CS has been rejected (-125), see dmesg for more information.",
     ],
     Failure.FILTER: [
         "Impossible to convert between the formats supported by the filter 'Parsed_null_0' and the filter 'auto_scale_0'",
         "[scale_vaapi @ 0x1] Failed to create processing pipeline config: 12 (the requested VAProfile is not supported).",
         "[scale_vaapi @ 0x1] Hardware does not support scaling to size 9000x9000 (constraints: width 16-8192).",
+        "[vf#0:0 @ 0x1] Error reinitializing filters!",
     ],
 }
 OTHERS = {
@@ -59,8 +73,15 @@ OTHERS = {
         "Error while opening decoder for input stream #0:0 : Invalid argument",
         "[h264 @ 0x1] Picture size 16384x16384 exceeds specified max pixel count 33177600",
         "[concat @ 0x1] Format not on whitelist 'mov,matroska'",
+        "[https @ 0x1] Protocol 'https' not on whitelist 'file,pipe'!",
+        "[in#0 @ 0x1] Error opening input: Invalid data found when processing input",
+        "[dec:h264 @ 0x1] Error while opening decoder: Invalid data found when processing input",
     ],
-    Failure.SPACE: ["av_interleaved_write_frame(): No space left on device"],
+    Failure.SPACE: [
+        "av_interleaved_write_frame(): No space left on device",
+        "[out#0/mp4 @ 0x1] Error writing trailer: Disk quota exceeded",
+    ],
+    Failure.MEMORY: ["Error while filtering: Cannot allocate memory", "terminate called ... std::bad_alloc"],
     Failure.PERMISSION: ["the file: No such file or directory", "the file: Permission denied"],
     Failure.TOOL: ["ffmpeg: error while loading shared libraries: libavdevice.so.59: cannot", "Unknown encoder 'libx264'"],
 }
@@ -93,6 +114,17 @@ def test_crashes(returncode: int) -> None:
     assert classify(ended("Failed to upload", returncode), hardware=True)[0] is Failure.CRASH
 
 
+def test_killed_by_the_system() -> None:
+    failure, reason = classify(ended("frame=1\n", -9), hardware=False)
+    assert (failure, reason) == (Failure.MEMORY, "ffmpeg was ended by SIGKILL, as the system does when memory is short")
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\n\n", ""])
+def test_ends_of_lines(end: str) -> None:
+    failure, reason = classify(ended(f"noise{end or chr(10)}[h264_vaapi @ 0x1] Encode failed: -5.{end}"), hardware=True)
+    assert (failure, reason) == (Failure.RUNTIME, "Encode failed: -5.")
+
+
 @pytest.mark.parametrize(
     ("ending", "failure"),
     [
@@ -107,7 +139,7 @@ def test_endings(ending: Ending, failure: Failure) -> None:
     assert classify(ended("Failed to upload", -15, ending), hardware=True)[0] is failure
 
 
-@pytest.mark.parametrize(("returncode", "stderr"), [(1, ""), (234, "strange\n"), (251, "x" * 5000), (-9, "\x1b[31mred")])
+@pytest.mark.parametrize(("returncode", "stderr"), [(1, ""), (234, "strange\n"), (251, "x" * 5000), (-1, "\x1b[31mred")])
 def test_what_nobody_knows(returncode: int, stderr: str) -> None:
     failure, reason = classify(ended(stderr, returncode), hardware=True)
     assert failure is Failure.UNKNOWN

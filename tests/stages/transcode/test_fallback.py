@@ -159,6 +159,14 @@ def test_three_others_in_a_row_do(standin: Standin, bench: Bench) -> None:
     assert bench.breaker.reason == PIPELINE
 
 
+@pytest.mark.parametrize("text", ["nobody knows", "moov atom not found", "Unknown encoder 'h264_vaapi'"])
+def test_whatever_it_says_the_gpu_failed_where_the_cpu_did_not(standin: Standin, bench: Bench, text: str) -> None:
+    standin.will(hardware=f"say:{text}")
+    assert [bench().encoder for _ in range(5)] == ["libx264"] * 5
+    assert standin.kinds.count("hardware") == 3
+    assert bench.notices == [f"films are encoded on the CPU from now on: {text}"]
+
+
 def test_a_file_that_fails_everywhere_is_not_the_gpus_fault(standin: Standin, bench: Bench) -> None:
     standin.will(hardware="abort", cpu="abort")
     results = [bench() for _ in range(3)]

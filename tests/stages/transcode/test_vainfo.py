@@ -62,6 +62,31 @@ def test_real_outputs(path: Path) -> None:
             "init_failed",
         ),
         ("libva info: va_openDriver() returns 2\nvaInitialize failed with error code 2,exit\n", 3, "init_failed"),
+        (
+            "libva info: Trying to open /x/iHD_drv_video.so\nlibva error: /x/iHD_drv_video.so init failed\n"
+            "libva info: va_openDriver() returns 1\nlibva info: Trying to open /x/i965_drv_video.so\n"
+            "libva info: va_openDriver() returns -1\nvaInitialize failed with error code -1 (unknown libva error),exit\n",
+            3,
+            "init_failed",
+        ),
+        (
+            "libva error: dlopen of /x/nvidia_drv_video.so failed: libEGL.so.1: cannot open shared object file\n"
+            "libva info: va_openDriver() returns -1\nvaInitialize failed with error code -1 (unknown libva error),exit\n",
+            3,
+            "no_driver",
+        ),
+        (
+            "libva info: va_getDriverName() returns -1\n"
+            "libva error: va_getDriverName() failed with unknown libva error,driver_name=(null)\n"
+            "vaInitialize failed with error code -1 (unknown libva error),exit\n",
+            3,
+            "no_driver",
+        ),
+        ("libva error: vaGetDriverNames() failed with unknown libva error\nvaInitialize failed\n", 3, "no_driver"),
+        ("libva error: Failed to open X: Permission denied\nvaInitialize failed with error code 3\n", 3, "permission"),
+        ("vainfo: intel_driver.c:113: intel_driver_init: Assertion `x' failed.\n", 134, "crash"),
+        ("", 139, "crash"),
+        ("vainfo: Fehler beim Laden der gemeinsam genutzten Bibliotheken: libva.so.2\n", 127, "broken"),
         ("vainfo: error while loading shared libraries: libva.so.2: cannot open shared object file\n", 127, "broken"),
         ("", -11, "crash"),
         ("", 0, "unknown"),
@@ -110,6 +135,13 @@ def test_a_list_that_was_cut(cut: str) -> None:
         ("Mesa Gallium driver 20.3.5 for NVE7", "nouveau", "nvidia"),
         ("Mesa Gallium driver 23.0.0 for virgl (AMD Radeon Graphics)", "virtio_gpu", "amd"),
         ("Mesa Gallium driver 23.0.0 for D3D12 (NVIDIA GeForce RTX 3060)", "d3d12", "nvidia"),
+        ("Mesa Gallium driver 23.2.1 for D3D12 (Microsoft Basic Render Driver)", "d3d12", ""),
+        ("Mesa Gallium driver 25.0 for Virtio-GPU Venus (Intel(R) UHD Graphics)", "virtio_gpu", "intel"),
+        ("Mesa Gallium driver 24.3 for zink Vulkan 1.3(AMD Radeon RX 6700 (RADV NAVI22))", "zink", "amd"),
+        ("Mesa Gallium driver 24.2.8 for NV137", "nouveau", "nvidia"),
+        ("VA-API NVDEC driver [egl backend]", "nvidia", "nvidia"),
+        ("Intel iHD driver - 1.0.0", "iHD", "intel"),
+        ("v4l2", "", ""),
         ("Splitted-Desktop Systems VDPAU backend for VA-API - 0.7.4", "vdpau", "nvidia"),
         ("<NULL>", "", ""),
     ],
@@ -117,3 +149,45 @@ def test_a_list_that_was_cut(cut: str) -> None:
 def test_names_of_drivers(driver: str, name: str, vendor: str) -> None:
     read = read_vainfo(START.format(driver) + ENCODE)
     assert (read.driver_name, read.vendor) == (name, vendor)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("last", [True, False])
+def test_ends_of_lines(end: str, last: bool) -> None:
+    output = (START.format("Intel iHD driver") + ENCODE).replace("\n", end)
+    read = read_vainfo(output if last else output.rstrip())
+    assert (read.status, read.driver, read.partial) == (Status.AVAILABLE, "Intel iHD driver", False)
+
+
+def test_the_list_of_attributes() -> None:
+    """`vainfo --all` has a slash within the pairs, and more below them."""
+    attribute = "    VAConfigAttribRTFormat                 : VA_RT_FORMAT_YUV420\n\n"
+    pairs = "".join(f"VAProfileH264High/VAEntrypoint{entry}\n{attribute}" for entry in ("VLD", "EncSliceLP"))
+    header = START.replace("profile and entrypoints", "config attributes per profile/entrypoint pair")
+    read = read_vainfo(header.format("Intel iHD driver") + pairs)
+    assert (read.status, read.encoders, read.decoders) == (Status.AVAILABLE, ("h264",), ("h264",))
+    assert (read.low_power_only, read.partial) == (True, False)
+
+
+def test_other_codecs() -> None:
+    pairs = ["AV1Profile0:EncSliceLP", "VP9Profile2:EncSliceLP", "HEVCMain10:EncSlice", "JPEGBaseline:EncPicture",
+             "H264High:EncPicture", "VVCMain10:VLD"]  # fmt: skip
+    lines = (f"VAProfile{pair}\n".replace(":", ": VAEntrypoint") for pair in pairs)
+    read = read_vainfo(START.format("Intel iHD driver") + "".join(lines))
+    assert (read.status, read.low_power_only) == (Status.NO_ENCODER, False)
+    assert (read.encoders, read.decoders) == (("av1", "hevc", "mjpeg", "vp9"), ("vvc",))
+
+
+def test_a_crash_behind_the_list_is_no_error() -> None:
+    read = read_vainfo(START.format("VA-API NVDEC driver [egl backend]") + "  VAProfileH264Main: VAEntrypointVLD\n", -11)
+    assert (read.status, read.driver_name, read.decoders, read.partial) == (Status.NO_ENCODER, "nvidia", ("h264",), False)
+
+
+def test_a_profile_that_vainfo_does_not_know() -> None:
+    read = read_vainfo(START.format("Intel iHD driver") + ENCODE + "      VAProfileHEVCMain12 : <unknown entrypoint>\n")
+    assert (read.status, read.partial) == (Status.AVAILABLE, False)
+
+
+def test_cut_behind_the_name_of_the_driver() -> None:
+    read = read_vainfo("vainfo: VA-API version: 1.17 (libva 2.12.0)\nvainfo: Driver version: Intel iHD driver\n", -15)
+    assert (read.status, read.driver, read.partial) == (Status.NO_ENCODER, "Intel iHD driver", True)
