@@ -50,6 +50,7 @@ _VECTOR = re.compile(
 _OPTIONAL = re.compile(
     r"if (?P<word>flags\d*) & (?P<mask>\d+):\n(?P<body>(?:    .*\n|\n)+)else:\n    _(?P<attribute>\w+) = None\n"
 )
+_DECLARED = re.compile(r"(\w+): (?:\w+\[)*'Type(\w+)'")
 _RETURN = re.compile(r"return cls\((?P<arguments>.*)\)\n")
 
 
@@ -169,14 +170,14 @@ def _parse_body(text: str, where: str) -> list[Field]:
     return fields
 
 
-def _typed(field: Field, signature: str, namespaces: dict[str, str], where: str) -> Field:
-    """The field with the type that the signature declares, where it holds objects."""
+def _typed(field: Field, declared: dict[str, str], namespaces: dict[str, str], where: str) -> Field:
+    """The field with the type that its class declares for it, where it holds objects."""
     if "object" not in (field.kind, field.item):
         return field
-    match = re.search(rf"\b{field.attribute}: [^']*'Type(\w+)'", signature)
-    if not match:
+    type = declared.get(field.attribute)
+    if type is None:
         raise SchemaError(f"{where}: {field.name} has no declared type")
-    return replace(field, type=namespaces.get(match[1], "") + match[1])
+    return replace(field, type=namespaces.get(type, "") + type)
 
 
 @cache
@@ -193,7 +194,8 @@ def layout(constructor_id: int) -> Layout:
     if not body:
         raise SchemaError(f"{name}: its source has no from_reader")
     fields = _parse_body(textwrap.dedent(body[1]), name)
-    fields = [_typed(field, signature[1] if signature else "", source.namespaces, name) for field in fields]
+    declared = dict(_DECLARED.findall(signature[1])) if signature else {}
+    fields = [_typed(field, declared, source.namespaces, name) for field in fields]
     return Layout(constructor_id, name, tuple(sorted(fields, key=lambda field: field.kind == "true")))
 
 
