@@ -13,7 +13,7 @@ from perf.bench.tgbulk import TgBulk
 LATENCY = 100.0
 #: Messages of the chat, and of the one for tg-export, which waits a second after every page.
 SIZES = {Scale.QUICK: (3_000, 200), Scale.NORMAL: (50_000, 2_000), Scale.FULL: (50_000, 2_000)}
-OURS = TgBulk(("--max-in-flight", "24"))
+OURS = TgBulk()
 EXPORTERS: tuple[Exporter, ...] = (OURS, Plain(), TgChatDump(), TgExport())
 GOAL = Goal(10, at_least=True, ratio=True)
 
@@ -30,7 +30,7 @@ def run(bench: Bench) -> list[Row]:
                 if result is not None:
                     results.setdefault(exporter.name, []).append(result)
     ours = median(results[OURS.name], _rate)
-    note = f"{' '.join(OURS.options)}; start-up not counted"
+    note = "start-up not counted"
     return [
         Row("one chat, 100 ms", Unit.RATE, ours, median(results.get(name, []), _rate), name, goals,
             bench.skipped.get(name, note))
