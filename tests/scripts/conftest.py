@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
-from exporter import Exporter
+from exporter import CALM, Exporter
+from medium import BIG, GET_FILE, SMALL
 
 from perf.simdc.launcher import SimDC
 
@@ -113,3 +116,29 @@ def exporter(_exporter: Exporter) -> Exporter:
     """Two accounts of a server with large chats, logged in; what a test does to the server's temper ends with it."""
     _exporter.calm()
     return _exporter
+
+
+@pytest.fixture(scope="session")
+def _media_exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
+    shapes = [f"--files={name}={count}x{size}" for name, (count, size) in (("big", BIG), ("small", SMALL))]
+    with SimDC(*shapes, "--files=gone=3x1000", "--files=lost=2x1000", "--files=shared=700x500") as running:
+        yield Exporter(at_home(running, tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture
+def media_exporter(_media_exporter: Exporter) -> Exporter:
+    """The same for a server with files."""
+    _media_exporter.dc.control("set", **CALM, short_rate=0, cdn_rate=0, reference_lifetime=86400)
+    for method in (GET_FILE, "channels.getMessages"):
+        _media_exporter.dc.control("flood", method=method)
+    _media_exporter.calm()
+    return _media_exporter
+
+
+@pytest.fixture(scope="session")
+def truth(_media_exporter: Exporter, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, int, str], dict[str, Any]]:
+    """The server's files by kind, id and size letter."""
+    folder = tmp_path_factory.mktemp("truth")
+    _media_exporter.dc.control("truth", folder=str(folder))
+    rows = json.loads((folder / "0" / "media.json").read_text())
+    return {(row["kind"], row["id"], row["letter"]): row for row in rows}

@@ -1,0 +1,126 @@
+"""`tgbulk export --media` on a server that moves, cuts, shortens, floods and forgets."""
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from exporter import Exporter
+from medium import BIG, CHATS, GET_FILE, SMALL, check, files, rows, summary
+
+from perf.simdc.reference import current
+from perf.simdc.world import Account
+
+
+@pytest.fixture
+def exporter(media_exporter: Exporter) -> Exporter:
+    return media_exporter
+
+
+def test_a_spiteful_server(exporter: Exporter, truth: dict[Any, Any], tmp_path: Path) -> None:
+    """References that live two seconds, dropped connections, server errors, short parts, answers that overtake."""
+    exporter.dc.control("set", latency_ms=20, jitter_ms=15, drop_rate=0.01, error_rate=0.04, short_rate=0.15,
+                        reference_lifetime=2)
+    exporter.run(tmp_path, *CHATS, "@sim_big", "@sim_small", "--media", "all", "--thumbnails")
+    done = check(tmp_path, truth)
+    assert len(done) > 200
+
+
+def test_references_that_expired_are_wrong_or_lost(exporter: Exporter, truth: dict[Any, Any], tmp_path: Path) -> None:
+    """Photos and documents alike, and all of them in few calls."""
+    exporter.run(tmp_path, "@sim_kinds", "@sim_small", "--media", "round")
+    old = current(Account(0, 5000000001, "", ""), 1_600_000_000)
+    database = sqlite3.connect(tmp_path / "media.sqlite", isolation_level=None)
+    spoilt = "case number % 3 when 0 then ? when 1 then ? else x'' end"
+    database.execute(f"update file set reference = {spoilt}", (old, bytes(24)))
+    database.close()
+    exporter.dc.control("reset")
+    exporter.run(tmp_path, "@sim_kinds", "@sim_small", "--media", "all", "--thumbnails")
+    assert {row["kind"] for row in check(tmp_path, truth).values()} == {"photo", "document"}
+    counts = exporter.dc.counters()["methods"]
+    errors = counts[GET_FILE]["errors"]
+    assert errors.keys() == {"FILE_REFERENCE_EXPIRED", "FILE_REFERENCE_INVALID"}
+    assert min(errors.values()) > 40
+    assert counts["channels.getMessages"]["calls"] < 40
+
+
+def test_references_are_refreshed_in_batches(exporter: Exporter, truth: dict[Any, Any], tmp_path: Path) -> None:
+    """Messages that are there already have no references; one call brings those of a hundred."""
+    exporter.run(tmp_path, "@sim_small")
+    exporter.dc.control("reset")
+    exporter.run(tmp_path, "@sim_small", "--media", "document")
+    assert len(check(tmp_path, truth)) == SMALL[0]
+    calls = exporter.calls()
+    assert calls[GET_FILE] == SMALL[0]
+    assert calls["channels.getMessages"] <= 20
+
+
+def test_a_redirect_to_a_cdn_fails_the_file_in_clear_words(
+    exporter: Exporter, truth: dict[Any, Any], tmp_path: Path
+) -> None:
+    exporter.dc.control("set", cdn_rate=1)
+    exporter.run(tmp_path, "@sim_gone", "--media", "all", code=3)
+    (reason,) = summary(tmp_path)["failed"]
+    assert "CDN" in reason
+    assert files(tmp_path) == {}
+    exporter.dc.control("set", cdn_rate=0)
+    exporter.run(tmp_path, "@sim_gone", "--media", "all")
+    check(tmp_path, truth)
+
+
+def test_a_file_in_another_data_centre_is_followed(exporter: Exporter, truth: dict[Any, Any], tmp_path: Path) -> None:
+    exporter.run(tmp_path, "@sim_small", "--media", "photo")
+    database = sqlite3.connect(tmp_path / "media.sqlite", isolation_level=None)
+    database.execute("update file set dc = 6 - dc")
+    database.close()
+    exporter.run(tmp_path, "@sim_small", "--media", "all")
+    assert len(check(tmp_path, truth)) == SMALL[0]
+    errors = exporter.dc.counters()["methods"][GET_FILE]["errors"]
+    assert errors["FILE_MIGRATE_2"] > 0
+    assert errors["FILE_MIGRATE_4"] > 0
+
+
+def test_floods_pause_the_media_alone(exporter: Exporter, truth: dict[Any, Any], tmp_path: Path) -> None:
+    exporter.dc.control("flood", method=GET_FILE, rate=60, burst=20)
+    exporter.run(tmp_path, "@sim_small", "--media", "all")
+    assert len(check(tmp_path, truth)) == SMALL[0]
+    counts = exporter.dc.counters()["methods"][GET_FILE]
+    assert counts["floods"] > 0
+    assert counts["early"] <= counts["floods"] * 16
+
+
+def test_a_message_that_is_gone_is_named(exporter: Exporter, tmp_path: Path) -> None:
+    exporter.run(tmp_path, "@sim_gone")
+    exporter.dc.control("mutate", chat="sim_gone", delete=[2])
+    exporter.run(tmp_path, "@sim_gone", "--media", "all")
+    documents = [row for row in rows(tmp_path) if row["kind"] == "document"]
+    assert {row["path"].rpartition("_")[2]: row["state"] for row in documents} == {
+        "1.bin": "done", "2.bin": "unavailable", "3.bin": "done",
+    }
+    assert summary(tmp_path)["unavailable"] == {"the message is gone, or has another medium now": 1}
+
+
+def test_a_deadline_ends_a_file_and_the_run_is_partial(exporter: Exporter, truth: dict[Any, Any], tmp_path: Path) -> None:
+    exporter.dc.control("set", latency_ms=1200, methods=[GET_FILE])
+    done = exporter.run(tmp_path, "@sim_big", "--media", "all", "--media-deadline", "1", code=3)
+    assert "not there after 1 s" in done.stderr
+    assert summary(tmp_path)["failed"] == {"not there after 1 s": BIG[0]}
+    exporter.calm()
+    exporter.run(tmp_path, "@sim_big", "--media", "all")
+    assert len(check(tmp_path, truth)) == BIG[0]
+
+
+def test_a_long_flood_wait_leaves_the_media_for_the_next_run(
+    exporter: Exporter, truth: dict[Any, Any], tmp_path: Path
+) -> None:
+    exporter.dc.control("flood", method=GET_FILE, rate=0.0005, burst=10)
+    done = exporter.run(tmp_path, "@sim_small", "--media", "all", code=3)
+    assert "the media that are left wait for the next run" in done.stderr
+    # What was just getting its name is found by the next run.
+    assert len(files(tmp_path)) == 10 >= summary(tmp_path)["files"] == SMALL[0] - summary(tmp_path)["waiting"]
+    exporter.dc.control("flood", method=GET_FILE)
+    exporter.run(tmp_path, "@sim_small", "--media", "all")
+    assert len(check(tmp_path, truth)) == SMALL[0]
+    counts = exporter.dc.counters()["methods"][GET_FILE]
+    assert counts["calls"] - sum(counts["errors"].values()) == SMALL[0], "none of them came twice"
