@@ -119,15 +119,15 @@ def export_chats(
     with ExitStack() as stack:
         session_locks = [stack.enter_context(session.lock) for session in sessions]
         archive_lock = stack.enter_context(archive.open())
-        started = time.time()
+        started, began = time.time(), time.monotonic()
         run_id = make_run_id(started)
         folder = archive.runs / run_id
         reporter = Reporter(reporting, len(config.chats), folder, run_id)
-        collect = CollectConfig(run_id, folder, started, os.getpid(), reporting.port, reporter.live)
+        collect = CollectConfig(run_id, folder, started, began, os.getpid(), reporting.port, reporter.live)
         count = workers or max(1, (os.cpu_count() or 1) - 1)
         write = WriteConfig(root, config.media.selection if config.media else None, films)
         outcome = Run(config, write, collect, session_locks, archive_lock, count, reporter, patience, films).execute()
-        summary = make_summary(outcome, started, archive)
+        summary = make_summary(outcome, collect, archive)
         keep_summary(folder, summary)
         if outcome.unmeasured:
             keep_metrics(collect, outcome)

@@ -19,13 +19,13 @@ from stages.collect.report import FORMAT
 from stages.write.archive import Archive
 
 
-def make_summary(outcome: Outcome, started: float, archive: Archive) -> dict[str, Any]:
-    """What the summary says, for a run that began at a Unix time and has just ended; docs/archive.md lists the fields."""
+def make_summary(outcome: Outcome, config: CollectConfig, archive: Archive) -> dict[str, Any]:
+    """What the summary says of a run that has just ended; docs/archive.md lists the fields."""
     return {
         "exit_code": int(outcome.exit_code),
         "result": outcome.exit_code.name.lower(),
-        "started": int(started),
-        "seconds": round(time.time() - started, 3),
+        "started": int(config.started),
+        "seconds": round(config.seconds, 3),
         "messages": sum(chat.messages for chat in outcome.complete),
         "new_messages": sum(chat.new for chat in outcome.complete),
         "complete": [_row(chat, outcome) for chat in outcome.complete],
@@ -61,7 +61,7 @@ def keep_metrics(config: CollectConfig, outcome: Outcome) -> None:
         "complete": False,
         "reason": outcome.unmeasured,
         "started": round(config.started, 3),
-        "seconds": round(time.time() - config.started, 3),
+        "seconds": round(config.seconds, 3),
         "messages": sum(chat.new for chat in outcome.complete),
     }
     _keep(config.folder / "metrics.json", orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))

@@ -121,7 +121,7 @@ class Collector:
 
     def _row(self) -> dict[str, float]:
         """One row of the series: cumulative seconds and bytes of now."""
-        row = {"seconds": round(time.time() - self._config.started, 3), "messages": self._tally.number("write", "messages")}
+        row = {"seconds": round(self._config.seconds, 3), "messages": self._tally.number("write", "messages")}
         for name, use in self._sampler.processes.items():
             if use.alive:
                 row |= {f"{name}.cpu": use.cpu, f"{name}.rss": use.rss}

@@ -34,7 +34,7 @@ def report(config: CollectConfig, tally: Tally, sampler: Sampler, series: Series
         "run": config.run,
         "complete": True,
         "started": round(config.started, 3),
-        "seconds": round(time.time() - config.started, 3),
+        "seconds": round(config.seconds, 3),
         "bottleneck": judge(tally, sampler).document(),
         "messages": int(tally.number("write", "messages")),
         "stages": {name: _stage(tally, name) for name in STAGES} | {"media": _parts(tally)},

@@ -5,6 +5,7 @@ import asyncio
 import functools
 import logging
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib.metadata import version
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from telethon import TelegramClient, errors
 from telethon.crypto import aes
+from telethon.network import authenticator, mtprotostate
 from telethon.sessions import SQLiteSession
 
 from engine.error import LockedError, StorageError, TgbulkError
@@ -33,6 +35,23 @@ ENDED = {
     errors.UserDeactivatedError: "the account was deleted",
     errors.UserDeactivatedBanError: "Telegram has banned the account",
 }
+
+
+class SteadyTime:
+    """Unix time for MTProto's message ids, by a clock that nobody sets.
+
+    When the real one jumps, Telethon drops the answers on their way as too old or too new, and nobody asks for them again.
+    """
+
+    def __init__(self) -> None:
+        self._zero = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    def time(self) -> float:
+        """What time.time() would be if nobody had set it since."""
+        return self._zero + time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+mtprotostate.time = authenticator.time = SteadyTime()
 
 
 @asynccontextmanager

@@ -16,6 +16,7 @@ from test_writer import CHAT, record
 from engine.error import LockedError, NewerFormatError, StorageError, UsageError
 from scripts.outcome import Outcome
 from scripts.summary import keep_summary, make_run_id, make_summary
+from stages.collect.config import CollectConfig
 from stages.verify.archive import check_archive, held
 from stages.verify.finding import SHOWN, Report, Weight
 from stages.verify.peer import named
@@ -48,7 +49,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     line.end(record(OTHER, "group"), stream=1)
     line.close()
     archive = Archive(root)
-    keep_summary(archive.runs / make_run_id(time.time()), make_summary(Outcome(), time.time(), archive))
+    run = make_run_id(time.time())
+    config = CollectConfig(run, archive.runs / run, time.time(), time.monotonic(), 1)
+    keep_summary(config.folder, make_summary(Outcome(), config, archive))
     (root / "lock").unlink()
     return root
 

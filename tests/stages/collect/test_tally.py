@@ -126,7 +126,7 @@ def test_nothing_at_all(sampler: Sampler) -> None:
     """A run that fails before its processes have said anything."""
     found = judge(Tally(), sampler)
     assert (found.name, found.share) == ("latency", 0)
-    document = report(CollectConfig("run", Path("nowhere"), 0.0, 1), Tally(), sampler, Series())
+    document = report(CollectConfig("run", Path("nowhere"), 0.0, 0.0, 1), Tally(), sampler, Series())
     assert document["stages"] == dict.fromkeys(("fetch", "process", "write", "commit", "media", "transcode"))
 
 
@@ -138,7 +138,7 @@ def test_report(tmp_path: Path, sampler: Sampler) -> None:
 
     tally = tally_of(*ordinary(), told("fetch", fill), told("process-1", busy("work", 3), last=False))
     sampler.take([("process-1", os.getpid())])
-    found = report(CollectConfig("run", tmp_path, 0.0, 1), tally, sampler, Series())
+    found = report(CollectConfig("run", tmp_path, 0.0, 0.0, 1), tally, sampler, Series())
     assert found["stages"]["process"]["total"] == pytest.approx(4)
     assert found["stages"]["process"]["throughput"] == pytest.approx(2)
     assert found["stages"]["fetch"]["errors"] == 2
