@@ -17,6 +17,7 @@ from stages.fetch.caller import Caller
 from stages.fetch.config import FetchConfig
 from stages.fetch.error import TakeoutDelayedError
 from stages.fetch.history import METHOD
+from stages.fetch.link import watched
 from stages.fetch.peer_cache import PeerCache
 from stages.fetch.resolver import Resolver
 from stages.fetch.session import Session
@@ -65,7 +66,8 @@ async def open_reader(
         cache = _open_cache(client, access, tell)
         meter.watch(lambda: _cache_numbers(cache))
         try:
-            yield Reader(number, access, client, me, caller, cache, Resolver(caller, me, cache))
+            with watched(client, access, tell):
+                yield Reader(number, access, client, me, caller, cache, Resolver(caller, me, cache))
         finally:
             cache.save()
 

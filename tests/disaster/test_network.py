@@ -41,6 +41,11 @@ def test_the_network_is_gone_for_a_while(
             proxy.accept()
     code, said = export.end()
     assert code == 0, said
+    # Of a cut that is made good at once, and of a stall that loses nothing, nobody needs to know.
+    told = ["is gone; trying again, nothing is lost", "is back after "] if how == "refuse" else []
+    notices = [line for line in said.splitlines() if "the connection of account main to the server at" in line]
+    assert len(notices) == len(told), said
+    assert all(words in line for words, line in zip(told, notices, strict=True)), said
     assert differences(archive, reference) == []
 
 
