@@ -16,7 +16,7 @@ from typing import Any
 
 from telethon import TelegramClient, errors
 from telethon.crypto import AuthKey
-from telethon.network import MTProtoSender
+from telethon.network import ConnectionTcpAbridged, MTProtoSender
 from telethon.tl import functions
 from telethon.tl.alltlobjects import LAYER
 from telethon.tl.tlobject import TLRequest
@@ -180,7 +180,8 @@ class Pool(Caller):
         if self._key is None and self._is_home:
             self._key = client.session.auth_key
         dc = await self._address()
-        transport = client._connection(
+        # MTProto has a checksum of its own: this transport adds no other one.
+        transport = ConnectionTcpAbridged(
             dc.ip_address, dc.port, dc.id, loggers=client._log, proxy=client._proxy, local_addr=client._local_addr
         )
         # A key of its own for each sender to hold: one that reconnects may change the object.
