@@ -62,6 +62,8 @@ class Schedule:
     words: tuple[str, ...]
     #: how runs are ended before their time, and after how many seconds; one more follows
     stops: tuple[tuple[signal.Signals, float], ...]
+    #: seconds of each run in which chats change: one that gets new messages faster than it is asked for them has no end
+    changing: float
 
     @classmethod
     def draw(cls, number: int) -> Schedule:
@@ -91,6 +93,7 @@ class Schedule:
                 (source.choice([signal.SIGINT, signal.SIGTERM, signal.SIGKILL]), source.uniform(0.5, 2.5))
                 for _ in range(source.choice([0, 0, 0, 1, 2]))
             ),
+            source.uniform(2, 8),
         )
 
 
@@ -135,19 +138,20 @@ class Lane:
 
     @contextmanager
     def _trouble(self, schedule: Schedule) -> Iterator[None]:
-        changing = [self._chats[name] for name in schedule.chats if name in CHANGING]
         try:
-            for chat in changing:
-                self._dc.control("mutate", chat=chat, rates=schedule.rates)
             self._dc.control("set", **schedule.faults)
             rate, burst = schedule.flood
             self._dc.control("flood", method=HISTORY, rate=rate, burst=burst)
             yield
         finally:
-            for chat in changing:
-                self._dc.control("mutate", chat=chat, rates=dict.fromkeys(schedule.rates, 0))
+            self._change(schedule, dict.fromkeys(schedule.rates, 0))
             self._dc.control("set", **CALM)
             self._dc.control("flood", method=HISTORY)
+
+    def _change(self, schedule: Schedule, rates: dict[str, float]) -> None:
+        for name in schedule.chats:
+            if name in CHANGING:
+                self._dc.control("mutate", chat=self._chats[name], rates=rates)
 
     def _export(self, schedule: Schedule, archive: Path) -> tuple[list[int], str]:
         """Exit codes of the runs that it took, and what the last one said."""
@@ -155,11 +159,14 @@ class Lane:
         codes, said = [], ""
         stops = list(schedule.stops)
         while len(codes) < RUNS and (stops or 0 not in codes[-1:]):
+            self._change(schedule, schedule.rates)
             export = self._rig.start(archive, *schedule.words, chats=schedule.chats)
             number, seconds = stops.pop(0) if stops else (None, 0.0)
             began = time.monotonic()
             while not ended(export, source.expovariate(1 / schedule.drops)):
                 self._dc.control("drop")
+                if time.monotonic() > began + schedule.changing:
+                    self._change(schedule, dict.fromkeys(schedule.rates, 0))
                 if time.monotonic() > began + PATIENCE:
                     export.close()
                     return [*codes, -1], f"no end after {PATIENCE} seconds"
