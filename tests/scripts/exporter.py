@@ -9,16 +9,14 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psutil
+from command import Tgbulk
 
 from perf.simdc.launcher import SimDC
 from scripts.proof import differences, truth_chats
 from stages.write.archive import Archive
-
-if TYPE_CHECKING:
-    from conftest import Tgbulk
 
 #: Everything that `set` can spoil, as a server starts.
 CALM = {"latency_ms": 0, "jitter_ms": 0, "error_rate": 0, "drop_rate": 0, "methods": []}

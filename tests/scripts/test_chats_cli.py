@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest import ACCOUNTS, COMMAND, Tgbulk
+from command import ACCOUNTS, COMMAND, Tgbulk
 from telethon.crypto import rsa
 from terminal import Terminal
 

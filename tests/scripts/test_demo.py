@@ -5,7 +5,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from conftest import COMMAND
+from command import COMMAND
 from exporter import ended, members
 
 SECONDS = 120

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Tgbulk
+from command import Tgbulk
 
 from engine.error import ExitCode
 

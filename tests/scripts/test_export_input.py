@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import at_home
+from command import at_home
 from exporter import HISTORY, Exporter, ended, lines
 
 PRIVATE = "-1001500000008"

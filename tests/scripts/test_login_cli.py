@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import segno
-from conftest import COMMAND, Tgbulk
+from command import COMMAND, Tgbulk
 from telethon import TelegramClient
 from telethon.crypto import AuthKey, rsa
 from telethon.sessions import StringSession

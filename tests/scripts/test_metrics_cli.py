@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
-from conftest import COMMAND, TIMEOUT, Tgbulk, at_home
+from command import COMMAND, TIMEOUT, Tgbulk, at_home
 from terminal import Terminal
 
 from perf.simdc.launcher import SimDC

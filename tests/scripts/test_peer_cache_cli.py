@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Tgbulk, at_home
+from command import Tgbulk, at_home
 
 from perf.simdc.launcher import SimDC
 

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import COMMAND
+from command import COMMAND
 from exporter import HISTORY, Exporter
 from terminal import Terminal
 

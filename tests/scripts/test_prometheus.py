@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import TIMEOUT, Tgbulk, at_home
+from command import TIMEOUT, Tgbulk, at_home
 
 from perf.simdc.launcher import SimDC
 

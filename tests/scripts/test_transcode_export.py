@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 import pytest
-from conftest import at_home
+from command import at_home
 from exporter import Exporter, contents, ended, interrupt, member, members
 
 from perf.simdc.launcher import SimDC
