@@ -2,15 +2,18 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from exporter import Exporter
+from exporter import Exporter, ended
 from medium import BIG, CHATS, GET_FILE, SMALL, check, files, rows, summary
 
 from perf.simdc.reference import current
 from perf.simdc.world import Account
+from stages.fetch.media.connection import START
+from stages.fetch.media.download import REDIRECTED
 
 
 @pytest.fixture
@@ -60,13 +63,32 @@ def test_a_redirect_to_a_cdn_fails_the_file_in_clear_words(
     exporter: Exporter, truth: dict[Any, Any], tmp_path: Path
 ) -> None:
     exporter.dc.control("set", cdn_rate=1)
-    exporter.run(tmp_path, "@sim_gone", "--media", "all", code=3)
-    (reason,) = summary(tmp_path)["failed"]
-    assert "CDN" in reason
+    done = exporter.run(tmp_path, "@sim_gone", "--media", "all", code=3)
+    ((reason, count),) = summary(tmp_path)["failed"].items()
+    assert reason == REDIRECTED
+    assert count >= 2
+    assert reason in done.stderr
     assert files(tmp_path) == {}
     exporter.dc.control("set", cdn_rate=0)
     exporter.run(tmp_path, "@sim_gone", "--media", "all")
     check(tmp_path, truth)
+
+
+def test_a_redirect_in_the_middle_of_a_file(exporter: Exporter, truth: dict[Any, Any], tmp_path: Path) -> None:
+    """The parts that came are kept."""
+    exporter.dc.control("set", latency_ms=500, methods=[GET_FILE])
+    with ended(exporter.start(tmp_path, "@sim_big", "--media", "all")) as process:
+        while exporter.calls()[GET_FILE] <= START:  # so many are on the way at the start: then the first ones have come
+            assert process.poll() is None
+            time.sleep(0.02)
+        exporter.dc.control("set", cdn_rate=1)
+        assert process.wait(60) == 3
+    exporter.dc.control("set", latency_ms=0)
+    exporter.dc.control("set", cdn_rate=0)
+    exporter.dc.control("reset")
+    exporter.run(tmp_path, "@sim_big", "--media", "all")
+    assert len(check(tmp_path, truth)) == BIG[0]
+    assert exporter.calls()[GET_FILE] < BIG[0] * BIG[1] / 2**20
 
 
 def test_a_file_in_another_data_centre_is_followed(exporter: Exporter, truth: dict[Any, Any], tmp_path: Path) -> None:

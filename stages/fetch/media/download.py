@@ -31,6 +31,8 @@ CONFIRMATIONS = 2
 #: Fresh references, and moves to another data centre, without a part in between.
 REFRESHES = 5
 MOVES = 2
+#: What is said of a file that only another kind of server has (spec/media-download.md 6): it would come unchecked.
+REDIRECTED = "Telegram sends it from a CDN, although it was not asked to; the next run asks again"
 
 _STALE = (
     errors.FileReferenceExpiredError,
@@ -174,7 +176,7 @@ class Download:
                 await self._refresh(used)
             else:
                 if not isinstance(answer, types.upload.File):
-                    raise DownloadError("Telegram sends it from a CDN, although it was not asked to")
+                    raise DownloadError(REDIRECTED)
                 self._refreshes = self._moves = 0
                 self._received += len(answer.bytes)
                 return bytes(answer.bytes)
