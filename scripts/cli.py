@@ -2,8 +2,6 @@
 from __future__ import annotations
 
 import importlib
-import os
-import select
 import sys
 import tempfile
 import traceback
@@ -12,6 +10,7 @@ from typing import Any
 import click
 
 from engine.error import ExitCode, InterruptedRunError, TgbulkError, shortage
+from scripts.stream import ReaderGoneError, flush_output, mend_streams
 
 #: name -> (module, its command, what the help says); a module is imported when its command is called
 COMMANDS = {
@@ -45,13 +44,25 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, _, summary) in COMMANDS.items()])
 
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        mend_streams()
+        try:
+            return super().main(*arguments, **options)
+        except ReaderGoneError:
+            sys.exit(ExitCode.COMPLETE)
+        except TgbulkError as error:  # of --help, which calls no command
+            sys.exit(report(error))
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()
             return result
         except (click.ClickException, click.exceptions.Exit):
+            flush_output()  # the code stays
             raise
+        except ReaderGoneError:
+            ctx.exit(ExitCode.COMPLETE)
         except TgbulkError as error:
             if ctx.params["verbose"]:
                 traceback.print_exc()
@@ -62,8 +73,6 @@ class Commands(click.Group):
             short = shortage(error)
             if short is not None:
                 ctx.exit(report(short))
-            if isinstance(error, BrokenPipeError) and _drop_output():
-                ctx.exit(ExitCode.COMPLETE)
             ctx.exit(report_bug(error, ctx.params["verbose"]))
 
 
@@ -86,16 +95,6 @@ def report_bug(error: Exception, verbose: bool) -> ExitCode:
         where = f"the traceback is in {file.name}"
     click.echo(f"tgbulk: error: internal error: {type(error).__name__}: {error}; {where}", err=True)
     return ExitCode.INTERNAL
-
-
-def _drop_output() -> bool:
-    """True where the reader of standard output has gone: what is left of it goes nowhere."""
-    watch = select.poll()
-    watch.register(sys.stdout, 0)  # without an event to wait for, poll tells only that the other end is closed
-    if not watch.poll(0):
-        return False
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return True
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

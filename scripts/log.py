@@ -10,6 +10,7 @@ import click
 import orjson
 
 from engine.durable import make_folder
+from scripts.stream import OutputLostError, ReaderGoneError
 from stages.event import (
     ChatEnded,
     ChatFailed,
@@ -48,11 +49,17 @@ PROGRESS = (ChatProgress, MediaProgress)
 
 
 class JsonLines:
-    """`event` names an event, `level` is info, warning or error, `time` is Unix seconds, `run` the run's id."""
+    """`event` names an event, `level` is info, warning or error, `time` is Unix seconds, `run` the run's id.
+
+    A stream that takes no more of them ends no run.
+    """
+
+    name = "the list of events"
 
     def __init__(self, stream: BinaryIO, run: str) -> None:
         self._stream = stream
         self._run = run
+        self._failed = False
 
     def told(self, frame: Any) -> None:
         """Write a line for an event that is public."""
@@ -64,32 +71,33 @@ class JsonLines:
 
     def say(self, event: str, level: str, values: dict[str, Any]) -> None:
         """Write a line."""
+        if self._failed:
+            return
         head = {"event": event, "level": level, "time": round(time.time(), 3), "run": self._run}
-        self._stream.write(orjson.dumps(head | values, option=orjson.OPT_APPEND_NEWLINE))
-        self._stream.flush()
+        try:
+            self._stream.write(orjson.dumps(head | values, option=orjson.OPT_APPEND_NEWLINE))
+            self._stream.flush()
+        except ReaderGoneError:
+            self._failed = True
+        except (OSError, OutputLostError) as error:
+            self._failed = True
+            reason = error.strerror if isinstance(error, OSError) else error
+            click.echo(f"tgbulk: {self.name} is not continued: {reason}", err=True)
 
 
 class LogFile(JsonLines):
-    """log.jsonl in the run's folder, without what comes every second. A disk that takes no more of it ends no run."""
+    """log.jsonl in the run's folder, without what comes every second."""
+
+    name = "the run's log.jsonl"
 
     def __init__(self, folder: Path, run: str) -> None:
         """OSError where it cannot be made."""
         make_folder(folder)
         super().__init__(open(folder / "log.jsonl", "ab", buffering=0), run)  # noqa: SIM115
-        self._failed = False
 
     def told(self, frame: Any) -> None:
         if not isinstance(frame, PROGRESS):
             super().told(frame)
-
-    def say(self, event: str, level: str, values: dict[str, Any]) -> None:
-        if self._failed:
-            return
-        try:
-            super().say(event, level, values)
-        except OSError as error:
-            self._failed = True
-            click.echo(f"tgbulk: the run's log.jsonl is not continued: {error.strerror}", err=True)
 
     def close(self) -> None:
         self._stream.close()

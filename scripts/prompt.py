@@ -25,6 +25,8 @@ async def ask(question: str, *, secret: bool = False) -> str:
     with _hidden(fd) if secret and os.isatty(fd) else nullcontext():
         click.echo(f"{question}: ", err=True, nl=False)
         line = await _read_line(fd)
+    if line.endswith(b"\n") and not os.isatty(fd):
+        click.echo(err=True)  # nobody's return key ended the line of the question
     if not line.endswith(b"\n"):
         click.echo(err=True)
         raise NoAnswerError

@@ -61,7 +61,7 @@ class Setting:
     def account(self) -> str:
         """The account of a command that uses one; UsageError where more were named."""
         if len(self.accounts) > 1:
-            raise UsageError("this command uses one account")
+            raise UsageError("this command uses one account; give --account once")
         return self.accounts[0]
 
     @property
