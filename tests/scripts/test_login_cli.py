@@ -106,7 +106,7 @@ def test_code_from_standard_input(tgbulk: Tgbulk) -> None:
     account = tgbulk.dc.accounts[0]
     answer = tgbulk("login", "--phone", account["phone"], stdin=account["code"] + "\n")
     assert answer.returncode == 0
-    assert "logged in as" in answer.stderr
+    assert "\nlogged in as" in answer.stderr
 
 
 @pytest.mark.parametrize("index", [0, 1])
@@ -200,6 +200,7 @@ def test_options_that_contradict(tgbulk: Tgbulk) -> None:
     assert answer.returncode == 2
     assert tgbulk("login", "--account", "../x").stderr.startswith("tgbulk: error: '../x' is no account name\n")
     assert tgbulk("login", "--password-file", "missing").returncode == 2
+    assert "give --account once" in tgbulk("login", "--account", "a", "--account", "b").stderr
 
 
 def test_a_password_file_that_others_can_read_is_told(tgbulk: Tgbulk) -> None:
