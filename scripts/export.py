@@ -83,6 +83,8 @@ def export(
     A chat is a marked id, @username, a t.me link, the invite link of a joined chat, or me. A single - reads them from
     standard input, one a line. One that fails does not stop the others.
     """
+    if not archive:
+        raise click.BadParameter("it is empty", param_hint="'--output'")
     names = _retry(chats, Archive(Path(archive))) if retry else _parse(chats)
     if not names:
         click.echo("nothing failed and nothing was cut short", err=True)

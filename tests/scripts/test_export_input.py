@@ -80,6 +80,7 @@ def test_words_that_make_no_sense(exporter: Exporter, tmp_path: Path, words: lis
 def test_without_chats_or_archive(exporter: Exporter) -> None:
     assert exporter.tgbulk("export", "-o", "a").returncode == 2
     assert exporter.tgbulk("export", "me").returncode == 2
+    assert "Invalid value for '--output': it is empty" in exporter.tgbulk("export", "me", "-o", "").stderr
 
 
 def test_no_session(exporter: Exporter, tmp_path: Path) -> None:
