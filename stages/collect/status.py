@@ -12,7 +12,7 @@ from engine.frame import frame
 class Status:
     """The last second."""
 
-    #: [stage, units a second, share of the time it was busy, CPU of a core, what it waits for most] of each
+    #: [stage, units a second, share of the time it was busy, CPU of a core, what it waited for most, its share] of each
     stages: list[list[Any]]
     #: messages written a second
     rate: float

@@ -16,9 +16,6 @@ class Tally:
     def take(self, snapshot: Snapshot) -> None:
         self.processes[snapshot.process] = snapshot
 
-    def stages(self) -> list[str]:
-        return list(dict.fromkeys(map(stage_of, self.processes)))
-
     def of(self, stage: str) -> list[Snapshot]:
         return [one for name, one in list(self.processes.items()) if stage_of(name) == stage]
 

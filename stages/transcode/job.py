@@ -8,9 +8,6 @@ from pathlib import Path
 from engine.channel import Channel
 from engine.frame import frame
 
-#: Jobs that may be unanswered at a time; whoever sends them counts.
-MAX_JOBS = 256
-
 
 @dataclass(frozen=True, slots=True)
 class Desk:

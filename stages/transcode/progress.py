@@ -20,10 +20,6 @@ class Progress:
         """How much of the film is written."""
         return self._values.get("out_time_us", 0) / 1e6
 
-    @property
-    def frames(self) -> int:
-        return self._values.get("frame", 0)
-
     def hear(self, data: bytes) -> bool:
         """Take some bytes; True when a frame, a time or a size in them is larger than before."""
         *lines, rest = (self._rest + data).split(b"\n")

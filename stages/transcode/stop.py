@@ -25,7 +25,3 @@ class Stop:
 
     def fileno(self) -> int:
         return self._reader
-
-    def close(self) -> None:
-        self.request()
-        os.close(self._reader)

@@ -67,7 +67,6 @@ def sampler(tmp_path: Path) -> Sampler:
 def test_stages_of_processes() -> None:
     assert [stage_of(name) for name in ("process-0", "process-12", "write", "a-b")] == ["process", "process", "write", "a-b"]
     tally = tally_of(told("process-0", busy("work", 2)), told("process-1", busy("work", 3)), told("write", busy("block", 1)))
-    assert tally.stages() == ["process", "write"]
     assert tally.histogram("process", "work").sum == pytest.approx(5)
     assert tally.histogram("process", "work").count == 20
     assert (tally.elapsed("process"), tally.lived("process")) == (LIFE, 2 * LIFE)
