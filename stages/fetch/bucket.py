@@ -1,16 +1,22 @@
 """How fast one account may call one method: learnt from the answers, kept below what floods.
 
 Until the first flood wait the number of requests in flight is all that bounds it. It stays small while a burst allowance may
-hide the limit, then grows by half of itself a round; after a flood wait by one in two rounds. A flood wait halves it, halves
-the rate, and closes the bucket until the wait is over. From the second one on, the server's own rate is known: at both its
-allowance was empty, so what it served between them, divided by the time between them, is what it refills. Requests are then
-spaced by that, and the spacing narrows to find out when more is allowed, more cautiously after each flood wait. Nobody comes
-back in a herd: whoever waits leaves one after another, in the order of arrival.
+hide the limit, then grows; the flood wait halves it. From then on requests are spaced by a rate, which grows with every
+success to find out when more is allowed: the less, the more flood waits it was learnt from.
+
+A flood wait says that the allowance is used up, and nothing else. So between two of them the server served what it refills,
+less what it could not keep while everybody waited, because the allowance was full. What was served by the time between them
+is therefore no more than what is refilled; and of any answers in a row, up to the second flood wait, all but the allowance
+were refilled while they came. How large the allowance is follows from the first flood wait, before which it was full. The
+greater of these bounds is where the rate goes on.
+
+Nobody comes back in a herd: whoever waits leaves one after another, in the order of arrival.
 """
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import random
 from collections import deque
 from collections.abc import Callable
@@ -19,21 +25,20 @@ from collections.abc import Callable
 START = 3
 #: Successes before the requests in flight grow: more than the burst that Telegram is seen to allow.
 BURST = 40
-#: What an answer adds to them then, before a flood wait is known; and what a round of answers adds after one.
-GROWTH = 0.5
-#: Relative growth of the rate with a success: at first, and at least; each flood wait that teaches divides it.
-PROBE_FIRST = 1e-3
-PROBE_LEAST = 3e-5
-PROBE_CUT = 8
-#: It grows itself with the successes since the last flood wait: the square of their number, in these.
+#: Their relative growth with a success then, before a flood wait is known; and what a round of answers adds after one.
+GROWTH = 0.05
+ROUND = 0.5
+#: Relative growth of the rate with a success, by the flood waits that it was learnt from: after the first it is a guess.
+PROBES = (1e-2, 2e-3, 1e-4, 3e-6)
+#: The growth grows itself with the successes since the last flood wait: the square of their number, in these.
 PROBE_SPAN = 500
-#: Flood waits that the rate is learnt from, the newest.
-MEMORY = 4
-#: Successes between two flood waits below which they teach nothing.
+#: Answers since the last flood wait that are kept, the newest.
+MEMORY = 1000
+#: Fewer answers in a row teach nothing.
 ENOUGH = 5
 #: Added to a wait: the answer's way back took time, and clocks differ. Seconds, and a share of the wait at most.
 SLACK = 0.05
-#: Slots of time, spent late, that may be made up for.
+#: Slots of time, spent late, that may be made up for at most.
 CATCH_UP = 3
 
 
@@ -61,10 +66,18 @@ class Bucket:
         self._next = 0.0
         self._closed_until = 0.0
         self._started: float | None = None
+        #: since the last flood wait, or the start: how many requests were served, and when the newest of them were answered
         self._served = 0
-        self._since_flood = 0
-        self._probe = PROBE_FIRST
-        self._history: deque[tuple[float, int]] = deque(maxlen=MEMORY)
+        self._answers: deque[float] = deque(maxlen=MEMORY)
+        #: when the last flood wait came, and how long after the one before it
+        self._flooded_at = 0.0
+        self._span = 0.0
+        #: answers up to the first flood wait, and the seconds from the first of them to it
+        self._first: tuple[float, float] = (math.inf, 0.0)
+        #: what a request leaves of the full allowance, at most, as far as one can tell
+        self._allowance = math.inf
+        #: which of PROBES holds
+        self._lessons = 0
         self._shut: Exception | None = None
 
     async def enter(self) -> None:
@@ -92,8 +105,8 @@ class Bucket:
             if self._started is None:
                 self._started = now
             if self.rate is not None:
-                late = CATCH_UP / self.rate if self._top_rate is None else 0.0
-                self._next = max(self._next, now - late) + 1 / self.rate
+                late = min(CATCH_UP, self._allowance / 2) if self._top_rate is None else 0.0
+                self._next = max(self._next, now - late / self.rate) + 1 / self.rate
             self.flying += 1
 
     def shut(self, error: Exception) -> None:
@@ -115,12 +128,13 @@ class Bucket:
 
     def succeeded(self) -> None:
         self._served += 1
-        self._since_flood += 1
-        if self._served > BURST:
-            growth = GROWTH if self.rate is None else GROWTH / self.window
-            self.window = min(self.most, self.window + growth)
+        self._answers.append(self._clock())
         if self.rate is not None:
-            self._set_rate(self.rate * (1 + self._probe * (1 + (self._since_flood / PROBE_SPAN) ** 2)))
+            self.window = min(self.most, self.window + ROUND / self.window)
+            growth = PROBES[self._lessons] * (1 + (self._served / PROBE_SPAN) ** 2)
+            self._set_rate(self.rate * (1 + growth))
+        elif self._served > BURST:
+            self.window = min(self.most, self.window * (1 + GROWTH))
         self.cancel()
 
     def flooded(self, seconds: float) -> None:
@@ -134,17 +148,51 @@ class Bucket:
         self.cancel()
 
     def _slow_down(self, now: float) -> None:
+        if self.floods == 1 or self.rate is None:
+            self._guess(now)
+        else:
+            self._learn(now, self.rate)
+        self._flooded_at = now
+        self._served = 0
+        self._answers.clear()
+
+    def _guess(self, now: float) -> None:
+        """At the first flood wait. How much of what was served was allowance, nobody knows: half, or else BURST."""
         self.window = max(1.0, self.window / 2)
-        if self._history and self._since_flood >= ENOUGH:
-            then, served = self._history[0]
-            self._set_rate((self._served - served) / (now - then))
-            self._probe = max(PROBE_LEAST, self._probe / PROBE_CUT)
-        elif self.rate is not None:
-            self.rate /= 2
-        elif self._started is not None and now > self._started:
-            self.rate = max(1.0, self._served) / (now - self._started) / 2
-        self._since_flood = 0
-        self._history.append((now, self._served))
+        self._first = len(self._answers), now - self._answers[0] if self._answers else 0.0
+        began = now if self._started is None else self._started
+        self._set_rate(max(1.0, self._served / 2, self._served - BURST) / max(now - began, SLACK))
+
+    def _learn(self, now: float, pace: float) -> None:
+        """At any other flood wait, with requests spaced by this rate."""
+        span = now - self._flooded_at
+        least = self._served / span
+        rate = self._refilled(now, pace, self._refilled(now, pace, least))
+        # It came soon again, so the allowance may be another than it seems to be: then only the first bound is one.
+        if span < 2 * self._span:
+            rate = (least + rate) / 2
+        self._span = span
+        if self._served >= ENOUGH:
+            self._lessons = min(self._lessons + 1, len(PROBES) - 1)
+        else:
+            self._lessons = 0
+            # Where the allowance is this small, more may have been lost of it than was served.
+            if self._served >= self._allowance:
+                rate = max(rate, pace / 2)
+        self._set_rate(min(pace, max(rate, 0.5 / span)))
+
+    def _refilled(self, now: float, pace: float, least: float) -> float:
+        """What is refilled in a second: this at least, or more if the newest answers say so."""
+        answers, seconds = self._first
+        self._allowance = max(0.0, answers - least * seconds)
+        # Half a request: somewhere between none and one was left when the flood wait came. Answers may come in a bunch, but
+        # were asked for at the pace.
+        rows = [
+            (number + 0.5 - self._allowance) / max(now - then, number / pace)
+            for number, then in enumerate(reversed(self._answers))
+            if number >= ENOUGH
+        ]
+        return max(least, *rows) if rows else least
 
     def _set_rate(self, rate: float) -> None:
         self.rate = rate if self._top_rate is None else min(rate, self._top_rate)
