@@ -51,9 +51,12 @@ def write_whole(path: Path, data: bytes, mode: int = 0o644) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Create a folder and its parents, durably; nothing to do when it is there."""
+    """Create a folder and its parents, durably; nothing to do when it is there. OSError, also for what is no folder."""
     if folder.is_dir():
         return
     make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
+    try:
+        folder.mkdir(exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, "it is no folder", str(folder)) from error
     sync_folder(folder.parent)

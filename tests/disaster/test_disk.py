@@ -2,18 +2,24 @@
 from __future__ import annotations
 
 import os
+import platform
 import resource
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+import without_memfd
+from loop import Ext2
 from rig import CHATS, SLOWLY, Rig, differences
 from tmpfs import SmallDisk
 
 LARGE, MIDDLE, SMALL = -1003000000001, -1003000000002, -1003000000003
 FEW = CHATS[1:]
+#: Everything that can be downloaded.
+KINDS = ("@sim_kinds",)
 
 
 @pytest.mark.parametrize(
@@ -79,3 +85,66 @@ def test_what_was_deleted_while_it_grew(rig: Rig, archive: Path, reference: dict
         shutil.rmtree(archive)
     assert rig.finish(archive) == 1
     assert differences(archive, reference) == []
+
+
+def test_a_disk_without_fallocate(rig: Rig, tmp_path: Path, reference: dict[str, Any]) -> None:
+    """A block device that fills up, and is enough when something else is deleted."""
+    (folder := tmp_path / "ext2").mkdir()
+    with Ext2(folder, 8) as disk:
+        ballast = disk.path / "ballast"
+        with open(ballast, "wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+            os.posix_fallocate(file.fileno(), 0, 64 << 20)
+        assert os.statvfs(disk.path).f_bavail == 0
+        os.truncate(ballast, ballast.stat().st_size - 400_000)
+        archive = disk.path / "archive"
+        done = rig.export(archive, chats=FEW)
+        assert (done.returncode, "No space left on device" in done.stderr) == (8, True), done.stderr
+        ballast.unlink()
+        done = rig.export(archive, chats=FEW)
+        assert done.returncode == 0, done.stderr
+        assert differences(archive, reference, MIDDLE, SMALL) == []
+
+
+def test_media_on_a_disk_without_fallocate(rig: Rig, tmp_path: Path) -> None:
+    """Nor is there a memfd: what is shared between processes lies on that disk as well."""
+    if platform.machine() not in without_memfd.NUMBERS:
+        pytest.skip("the number of memfd_create is not known here")
+    (folder := tmp_path / "ext2").mkdir()
+    with Ext2(folder, 96) as disk:
+        (disk.path / "tmp").mkdir()
+        archive = disk.folder / "archive"
+        before = (*disk.inside, sys.executable, without_memfd.__file__)
+        done = rig.export(archive, "--media", "all", chats=KINDS, before=before, TMPDIR=str(disk.folder / "tmp"))
+        assert done.returncode == 0, done.stderr
+        verified = rig.run("verify", archive, before=disk.inside)
+        assert verified.returncode == 0, verified.stdout
+        assert os.listdir(disk.path / "tmp") == []
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [("full", "No space left on device"), ("read-only", "Read-only file system"), ("file", "media: it is no folder")],
+)
+def test_media_that_cannot_be_written(rig: Rig, tmp_path: Path, how: str, said: str) -> None:
+    with SmallDisk(tmp_path, "900k" if how == "full" else "64m") as disk:
+        archive = disk.path / "archive"
+        media = archive / "media"
+        if how != "full":
+            assert rig.export(archive, chats=CHATS[2:]).returncode == 0
+        if how == "file":
+            media.write_text("in the way")
+        elif how == "read-only":
+            media.mkdir()
+            disk.bind("archive/media", "ro")
+        done = rig.export(disk.folder / "archive", "--media", "all", chats=KINDS, before=disk.inside)
+        assert (done.returncode, said in done.stderr) == (8, True), (done.returncode, done.stderr)
+        assert "Traceback" not in done.stderr
+        if how == "full":
+            disk.remount("size=64m")
+        elif how == "file":
+            media.unlink()
+        else:
+            disk.bind("archive/media", "rw")
+        done = rig.export(disk.folder / "archive", "--media", "all", chats=KINDS, before=disk.inside)
+        assert done.returncode == 0, done.stderr
+        assert rig.run("verify", disk.folder / "archive", before=disk.inside).returncode == 0

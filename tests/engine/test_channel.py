@@ -116,10 +116,14 @@ def test_credits_fit_into_a_socket() -> None:
     """The most that can wait: write's three frames for each slot, while fetch does not read."""
     sender, receiver = data_pair()
     sender.set_blocking(False)
-    for seq in range(32):
-        sender.send(Have(2**63 - 1, 31, 2**31, 2**63 - 1))
-        sender.send(Have(2**63 - 1, 31, 0))
-        sender.send(Gone(seq))
+    sent = [
+        frame
+        for seq in range(32)
+        for frame in (Have(2**63 - 1, 31, 2**31, 2**63 - 1), Have(2**63 - 1, 31, 0), Gone(seq))
+    ]
+    for frame in sent:
+        sender.send(frame)  # one that did not fit would raise BlockingIOError
+    assert [receiver.receive()[0] for _ in sent] == sent
     sender.close()
     receiver.close()
 

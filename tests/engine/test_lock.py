@@ -56,7 +56,8 @@ def test_a_killed_owner_leaves_no_lock(tmp_path: Path) -> None:
     with owner(path) as process:
         process.send_signal(signal.SIGKILL)
         process.wait()
-        Lock(path, "the thing").acquire().release()
+        with Lock(path, "the thing"):
+            assert path.read_text().split()[0] == str(os.getpid())
 
 
 def test_the_lock_lasts_as_long_as_either_holder(tmp_path: Path) -> None:

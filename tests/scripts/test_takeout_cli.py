@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exporter import HISTORY, Exporter, contents, ended, members, wrong
+from exporter import HISTORY, Exporter, chat_json, contents, ended, members, wrong
 
 from engine.error import ExitCode
 
@@ -104,4 +104,6 @@ def test_the_limits_of_a_takeout_are_its_own(takeouts: Exporter, tmp_path: Path)
     takeouts.dc.control("flood", method=HISTORY, rate=0.001, burst=1)
     takeouts.dc.control("flood", method=HISTORY, rate=1000, burst=1000, takeout=True)
     takeouts.run(tmp_path / "archive", "--takeout", "yes", MIDDLE)
+    assert takeouts.dc.counters()["methods"][HISTORY]["floods"] == 0
+    assert chat_json(tmp_path / "archive", MIDDLE_ID)["state"] == "complete"
     takeouts.dc.control("flood", method=HISTORY, takeout=True)

@@ -131,8 +131,8 @@ def crashing(after: int, torn: bool) -> Iterator[Callable[[], bool]]:
         yield lambda: left[0] > 0
 
 
-def life(folder: Path, source: random.Random) -> None:
-    """A chat from nothing to everything, through several runs, some of which die."""
+def life(folder: Path, source: random.Random) -> tuple[bytes, bytes]:
+    """A chat from nothing to everything, through several runs, some of which die: its file, and what it must be."""
     folder.mkdir()
     ids = sorted(source.sample(range(1, 400), source.choice([1, 30, 120])))
     row: Row = (0, [])
@@ -158,13 +158,15 @@ def life(folder: Path, source: random.Random) -> None:
     session.coverage.join(everything=True)
     session.commit()
     check(folder, session, ids)
+    return (folder / "messages.jsonl").read_bytes(), b"".join(map(line, ids))
 
 
 @pytest.mark.parametrize("part", range(8))
 def test_any_order_and_any_crash_leave_the_same_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: int) -> None:
     monkeypatch.setattr(coverage_module, "_COPY", 100)
     for seed in range(part * 20, part * 20 + 20):
-        life(tmp_path / str(seed), random.Random(seed))
+        found, expected = life(tmp_path / str(seed), random.Random(seed))
+        assert found == expected, seed
 
 
 def test_damage_is_refused_and_nothing_is_left_open(tmp_path: Path) -> None:

@@ -338,6 +338,7 @@ def test_crashes_at_any_page_leave_the_same_archive(tmp_path: Path, seed: int) -
             with open(path, "ab") as file:
                 file.write(b'{"torn": ')
     finish(line, history, source)
+    assert (line.root / "chats" / str(CHAT) / "messages.jsonl").read_bytes() == history.lines
 
 
 class Disk:
@@ -405,3 +406,5 @@ def test_crashes_within_a_commit_leave_the_same_archive(
     assert disk.count > 10
     for number in range(disk.count):
         finish(Line(tmp_path / str(number)), history, source)
+    found = {path.read_bytes() for path in tmp_path.glob(f"*/chats/{CHAT}/messages.jsonl")}
+    assert found == {history.lines}
