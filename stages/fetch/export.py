@@ -154,7 +154,7 @@ class Export:
             except ChatError as error:
                 first = first or error
             except AuthNeededError as error:
-                self.lost(reader, error)
+                await self.lost(reader, error)
                 first = first or error
         assert first is not None
         raise first
@@ -166,7 +166,7 @@ class Export:
         except (ChatError, FloodParkedError):
             return None
         except AuthNeededError as error:
-            self.lost(reader, error)
+            await self.lost(reader, error)
             return None
 
     async def _begin(self, reader: Reader, target: Target) -> None:
@@ -179,7 +179,11 @@ class Export:
         await self._plan.room()
         stream = self._next_stream
         self._next_stream += 1
-        start, end = await bounds(self._config.selection, target, stream, reader.caller, self._pipeline)
+        try:
+            start, end = await bounds(self._config.selection, target, stream, reader.caller, self._pipeline)
+        except (AuthNeededError, FloodParkedError) as error:
+            await self.lost(reader, error)
+            raise
         target.record.asked = [start, 0 if end == OPEN else end - 1]
         target.record.named = target.name
         receipt, answer = await self._send(stream, Kind.OPEN, target.record)
@@ -196,6 +200,8 @@ class Export:
             self._config.in_flight > 1,
         )
         walk.coverage.cut([one.min_id for one in walk.message_ranges])
+        if reader.failure:  # it was lost meanwhile
+            walk.forget(reader.number, reader.failure)
         if self._gallery:
             self._gallery.know(marked, walk.peers)
         self._plan.add(walk)
@@ -222,18 +228,30 @@ class Export:
             found = await reader.resolver.resolve(parse_name(target.name), fresh=True)
             if found.record.marked_id != target.record.marked_id:
                 raise ChatError(target.name, "the name leads to another chat now", "Name that one, or the old one's id.")
-            walk.peers[reader.number] = found.peer
             walk.release(job)
+            if reader.failure:
+                walk.forget(reader.number, reader.failure)
+            else:
+                walk.peers[reader.number] = found.peer
+        except Halted:
+            walk.release(job)
+        except AuthNeededError as failure:
+            await self.lost(reader, failure)
+            walk.lose(reader.number, job, failure)
         except (ChatError, FloodParkedError) as failure:
             walk.fail(failure)
 
-    def lost(self, reader: Reader, failure: TgbulkError) -> None:
-        """The account is out; where it is not the last one, that is no more than worth telling."""
+    async def lost(self, reader: Reader, failure: TgbulkError) -> None:
+        """The account is out, and chats that only it can read have failed; where it is not the last one, that is no more
+        than worth telling."""
         if reader.failure:
             return
         reader.failure = failure
         if self._alive:
             self._tell(Notice(f"{failure}; the other accounts go on"))
+        for walk in self._plan.orphans(reader.number, failure):
+            self._plan.remove(walk)
+            await self.end(walk)
 
     def large(self, walk: Walk) -> None:
         """Let the other accounts help with a large chat whose ids are the same for all."""
@@ -244,8 +262,13 @@ class Export:
         name = parse_name(walk.target.name)
         for reader in self._readers:
             if reader.number not in walk.peers and not reader.failure:
-                target = await self._look_up(reader, name)
-                if target is not None and target.record.marked_id == walk.target.record.marked_id:
+                try:
+                    target = await self._look_up(reader, name)
+                except Halted:
+                    return
+                if target is None or reader.failure:
+                    continue
+                if target.record.marked_id == walk.target.record.marked_id:
                     walk.peers[reader.number] = target.peer
                     self._plan.notify()
 

@@ -44,8 +44,8 @@ class Events(Protocol):
     async def stale(self, walk: Walk, reader: Reader, job: Range | Probe, error: errors.RPCError) -> None:
         """Telegram did not take its peer; the job is still under way."""
 
-    def lost(self, reader: Reader, failure: TgbulkError) -> None:
-        """The account cannot go on."""
+    async def lost(self, reader: Reader, failure: TgbulkError) -> None:
+        """The account cannot go on; the job is still under way."""
 
     async def end(self, walk: Walk) -> None:
         """Nothing of it is left or under way."""
@@ -97,6 +97,10 @@ class Lane:
     async def _work(self, walk: Walk, job: Range | Probe) -> None:
         slot = await self._pipeline.reserve()
         try:
+            if self._reader.failure:  # it was lost while this lane waited for the slot
+                self._caller.bucket(METHOD).cancel()
+                self._pipeline.cancel(slot)
+                raise self._reader.failure
             if isinstance(job, Probe):
                 walk.probed(await self._probe(slot, walk))
                 self._events.large(walk)
@@ -107,18 +111,16 @@ class Lane:
         except ChatError as error:
             walk.fail(error)
         except (AuthNeededError, FloodParkedError) as error:
-            self._events.lost(self._reader, error)
+            await self._events.lost(self._reader, error)
             walk.lose(self._reader.number, job, error)
-            for other in self._plan.orphans(self._reader.number, error):
-                if other is not walk:
-                    await self._finish(other)
         except STALE as error:
             await self._events.stale(walk, self._reader, job, error)
         except errors.RPCError as error:
             walk.fail(refusal(walk.target.name, error))
         self._plan.notify()
         if walk.ended:
-            await self._finish(walk)
+            self._plan.remove(walk)
+            await self._events.end(walk)
 
     async def _advance(self, slot: int, walk: Walk, one: Range) -> None:
         try:
@@ -131,10 +133,6 @@ class Lane:
         else:
             walk.answered(one, receipt)
             self._learn(walk, receipt)
-
-    async def _finish(self, walk: Walk) -> None:
-        self._plan.remove(walk)
-        await self._events.end(walk)
 
     async def _probe(self, slot: int, walk: Walk) -> Receipt:
         request = newest(walk.peers[self._reader.number])

@@ -28,9 +28,12 @@ class UndecodableError(Exception):
 async def set_aside(error: UndecodableError, walk: Walk, one: Range, reader: Reader, pipeline: Pipeline) -> int:
     """Keep the one message that comes first in this range, and those behind it that cannot be decoded either.
 
-    Returns the id of the next one, 0 where there is none. ChatError when there are MOST in a row.
+    Returns the id of the next one, 0 where there is none. ChatError when there are MOST in a row; the reader's failure when
+    it was lost while the page was decoded.
     """
     reason, answer = error.args
+    if reader.failure:
+        raise reader.failure
     peer = walk.peers[reader.number]
     requests, answers = [next_page(peer, one.next, 1)], [answer]
     for skip in count(1):
