@@ -61,6 +61,11 @@ class Medium:
     #: the message in which it was found, 0 for a peer_photo
     message: int = 0
 
+    @property
+    def exact(self) -> bool:
+        """Whether a file of another size is wrong: sizes of photos and thumbnails may not be right."""
+        return self.kind == "document" and not self.letter
+
     def row(self) -> tuple[Any, ...]:
         return _fields(self)
 

@@ -81,11 +81,11 @@ class Download:
     async def _get(self) -> tuple[int, bytes]:
         medium = self._medium
         there = await in_thread(self._store.existing, medium.path)
-        if there is not None and (medium.kind != "document" or there[0] == medium.size):
+        if there is not None and (not medium.exact or there[0] == medium.size):
             return there
         if medium.inline:
             return len(medium.inline), await self._keep(medium.inline)
-        if medium.size > PART:
+        if medium.exact and medium.size > PART:
             return medium.size, await self._get_parts()
         data = await self._get_small()
         return len(data), await self._keep(data)
@@ -94,9 +94,9 @@ class Download:
         return await in_thread(self._store.keep, self._medium.path, data, self._medium.date)
 
     async def _get_small(self) -> bytes:
-        """A file of at most one part, or of a size that nobody told."""
+        """A file of at most one part, or of a size that may be wrong or that nobody told."""
         medium = self._medium
-        if medium.kind == "document":
+        if medium.exact:
             return await self._ask_exactly(0, medium.size) if medium.size else b""
         data = await self._ask(0, PART)
         while len(data) != medium.size and len(data) % PART == 0 and (more := await self._ask(len(data), PART)):
@@ -104,7 +104,7 @@ class Download:
         return data if len(data) == medium.size else await self._get_to_the_end(data)
 
     async def _get_to_the_end(self, data: bytes) -> bytes:
-        """The size of a photo may be wrong (spec/media-download.md 7): ask where the end seems to be, for anything more."""
+        """The size may be wrong (spec/media-download.md 7): ask where the end seems to be, for anything more."""
         confirmed = 0
         while confirmed < CONFIRMATIONS and len(data) != self._medium.size:
             start = len(data) - len(data) % _PRECISE
