@@ -37,7 +37,7 @@ class TranscodeConfig:
     dri: Path = Path("/dev/dri")
     #: where the kernel describes graphics devices
     sysfs: Path = Path("/sys/class/drm")
-    #: without a new frame for so long, ffmpeg is stuck; longer on the CPU, where a frame can take its time
+    #: without a new frame or a change of its output for so long, ffmpeg is stuck; longer on the CPU, whose frames take time
     stall: float = 60.0
     cpu_stall: float = 120.0
     #: ffmpeg may take this long, or this many times the length of the film, whichever is more

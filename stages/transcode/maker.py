@@ -186,4 +186,5 @@ class Maker:
         stall = config.stall if way.hardware else config.cpu_stall
         clock = Clock(total, stall, config.term_grace, config.kill_grace)
         limit = OUTPUT_FACTOR * task.size + OUTPUT_LEAST
-        return run(argv, clock, stop=self._stop, hear=hear, drop=way.drop, file_limit=limit)
+        # Putting the index at the front writes the whole output once more, and ffmpeg says nothing of it.
+        return run(argv, clock, stop=self._stop, hear=hear, writes=task.part, drop=way.drop, file_limit=limit)

@@ -13,6 +13,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -127,13 +128,15 @@ def run(
     *,
     stop: Stop | None = None,
     hear: Callable[[bytes], bool] | None = None,
+    writes: Path | None = None,
     keep: int = 0,
     drop: Sequence[str] = (),
     file_limit: int = 0,
 ) -> Ended:
     """Run a program to whichever end it comes.
 
-    hear: gets standard output as it comes, True means progress. keep: bytes of standard output to keep, of the beginning.
+    hear: gets standard output as it comes, True means progress. writes: a file; where it changes, that is progress as well.
+    keep: bytes of standard output to keep, of the beginning.
     drop: environment variables it does not get. Raises nothing for what the program does or fails to do.
     """
     name = os.path.basename(argv[0])
@@ -143,7 +146,7 @@ def run(
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         return Ended(name, Ending.MISSING, 127, b"", reason, 0.0)
     try:
-        return _Watch(name, process, clock, stop, hear, keep).to_the_end()
+        return _Watch(name, process, clock, stop, hear, writes, keep).to_the_end()
     finally:
         process.close()
 
@@ -152,9 +155,19 @@ class _Watch:
     """The life of one process."""
 
     def __init__(
-        self, name: str, process: Process, clock: Clock, stop: Stop | None, hear: Callable[[bytes], bool] | None, keep: int
+        self,
+        name: str,
+        process: Process,
+        clock: Clock,
+        stop: Stop | None,
+        hear: Callable[[bytes], bool] | None,
+        writes: Path | None,
+        keep: int,
     ) -> None:
         self._name, self._process, self._clock, self._stop, self._hear = name, process, clock, stop, hear
+        self._writes = writes
+        self._written = 0
+        self._wrote()
         self._stdout = _Tail(keep, 0)
         self._stderr = _Tail(STDERR_HEAD, STDERR_TAIL)
         self._output = bytearray()
@@ -198,7 +211,18 @@ class _Watch:
             if now >= until:
                 return Ending.EXPIRED
             if self._clock.stall and now >= self._moved + self._clock.stall:
-                return Ending.STALLED
+                if not self._wrote():
+                    return Ending.STALLED
+                self._moved = now
+
+    def _wrote(self) -> bool:
+        """Whether the file that it writes has changed since this was last asked."""
+        before = self._written
+        try:
+            self._written = self._writes.stat().st_mtime_ns if self._writes else 0
+        except OSError:
+            pass  # not there yet
+        return self._written != before
 
     def _end(self) -> bool:
         """TERM, then KILL, the whole group; False when it survives both."""
@@ -244,3 +268,4 @@ class _Watch:
         self._output += data[: self._keep - len(self._output)]
         if self._hear is None or self._hear(data):
             self._moved = time.monotonic()
+            self._wrote()

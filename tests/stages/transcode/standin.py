@@ -65,6 +65,10 @@ if what == "flood":
 if what == "child":
     child = subprocess.Popen(["sleep", "1000"])
     open(folder + "/child", "w").write(str(child.pid))
+if what == "index":
+    for number in range(40):
+        open(output, "ab").write(b"x")
+        time.sleep(0.05)
 if what == "empty":
     open(output, "w").close()
 elif what != "nothing":

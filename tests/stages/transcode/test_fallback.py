@@ -184,6 +184,13 @@ def test_hardware_decoding_is_given_up_alone(standin: Standin, bench: Bench) -> 
     ]
 
 
+def test_an_index_that_takes_long_to_move_is_no_hang(standin: Standin, bench: Bench) -> None:
+    """After the last frame ffmpeg writes the whole output once more and reports nothing."""
+    standin.will(hardware="index")
+    bench.start(stall=0.8)
+    assert (bench().outcome, standin.kinds) == ("done", ["hardware"])
+
+
 def test_sizes_that_the_gpu_refuses_are_remembered(standin: Standin, bench: Bench) -> None:
     standin.will(
         hardware="say:Hardware does not support encoding at size 128x96 (constraints: width 256-4096 height 128-2304)."

@@ -69,6 +69,13 @@ def test_the_stall_clock_runs_while_nothing_grows() -> None:
     assert run(["sh", "-c", script], Clock(30, stall=0.8), hear=Progress().hear).good
 
 
+def test_a_file_that_is_written_is_progress_too(tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    script = f"i=0; while [ $i -lt 40 ]; do i=$((i+1)); echo x > {output}; sleep 0.05; done"
+    assert run(["sh", "-c", script], Clock(30, stall=0.8), writes=output).good
+    assert run(["sh", "-c", f"echo x > {output}; sleep 1000"], Clock(30, stall=0.3), writes=output).ending is Ending.STALLED
+
+
 def test_a_stop_ends_it() -> None:
     stop = Stop()
     timer = threading.Timer(0.2, stop.request)
