@@ -6,8 +6,9 @@ only grown the file): opening cuts it off. Anything else that does not add up is
 """
 import os
 import struct
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from zlib import crc32
 
 import msgpack
@@ -24,15 +25,19 @@ class DamagedJournalError(StorageError):
     advice = "Restore the file from a copy, or move the archive away and export again."
 
 
-class Journal:
-    """Open for appending; the records that were already there are in `records`, in order."""
+#: Is given each record, in order; a long journal's are too many to hold.
+Take = Callable[[Any], object]
 
-    def __init__(self, path: Path) -> None:
-        """Open or create. DamagedJournalError, or OSError from the file system."""
+
+class Journal:
+    """Open for appending."""
+
+    def __init__(self, path: Path, take: Take) -> None:
+        """Open or create; `take` gets what is there. DamagedJournalError, or OSError from the file system."""
         self._path = path
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            self.records, self._end = _scan(path, os.pread(self._descriptor, os.fstat(self._descriptor).st_size, 0))
+            self._end, _ = read(path, take)
             os.ftruncate(self._descriptor, self._end)
             sync_folder(path.parent)
         except BaseException:
@@ -56,34 +61,32 @@ class Journal:
         os.close(self._descriptor)
 
 
-def read(path: Path) -> tuple[list[Any], int, int]:
-    """(records, end of the last whole one, size of the file), without touching it. DamagedJournalError, OSError."""
-    data = path.read_bytes()
-    records, end = _scan(path, data)
-    return records, end, len(data)
+def read(path: Path, take: Take) -> tuple[int, int]:
+    """(end of the last whole record, size of the file), without touching it. DamagedJournalError, OSError."""
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        place = 0
+        while (payload := _next(file, path, place, size - place)) is not None:
+            take(msgpack.unpackb(payload))
+            place += _HEADER.size + len(payload)
+    return place, size
 
 
-def _scan(path: Path, data: bytes) -> tuple[list[Any], int]:
-    """(records, end of the last whole one)."""
-    records: list[Any] = []
-    place = 0
-    while place < len(data):
-        rest = len(data) - place
-        if rest < _HEADER.size:
-            break
-        length, length_crc, payload_crc = _HEADER.unpack_from(data, place)
-        if crc32(data[place : place + 4]) != length_crc:
-            if len(data[place:].rstrip(b"\0")) < _HEADER.size:
-                break
-            raise DamagedJournalError(path, place, "the length of a record is not what was written")
-        if rest < _HEADER.size + length:
-            break
-        end = place + _HEADER.size + length
-        payload = data[place + _HEADER.size : end]
-        if crc32(payload) != payload_crc:
-            if end == len(data):
-                break
-            raise DamagedJournalError(path, place, "a record is not what was written")
-        records.append(msgpack.unpackb(payload))
-        place = end
-    return records, place
+def _next(file: BinaryIO, path: Path, place: int, rest: int) -> bytes | None:
+    """The payload of the record that begins here; None at the end, and where the last one is torn."""
+    header = file.read(_HEADER.size)
+    if rest < _HEADER.size:
+        return None
+    length, length_crc, payload_crc = _HEADER.unpack(header)
+    if crc32(header[:4]) != length_crc:
+        if len((header + file.read()).rstrip(b"\0")) < _HEADER.size:
+            return None
+        raise DamagedJournalError(path, place, "the length of a record is not what was written")
+    if rest < _HEADER.size + length:
+        return None
+    payload = file.read(length)
+    if crc32(payload) != payload_crc:
+        if rest == _HEADER.size + length:
+            return None
+        raise DamagedJournalError(path, place, "a record is not what was written")
+    return payload

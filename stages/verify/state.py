@@ -8,7 +8,7 @@ from typing import Any
 from engine import document, journal
 from engine.document import DamagedDocumentError
 from stages.write.archive import Archive
-from stages.write.chat import Progress
+from stages.write.chat import LastRows, Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,9 @@ def read_state(archive: Archive) -> State:
     """DamagedJournalError, OSError; an archive without a journal has no chats."""
     if not archive.journal.exists():
         return State({}, 0, 0)
-    records, end, size = journal.read(archive.journal)
-    return State({row[0]: Progress(*row) for rows in records for row in rows}, end, size - end)
+    rows = LastRows()
+    end, size = journal.read(archive.journal, rows.take)
+    return State(rows.progress(), end, size - end)
 
 
 def summaries(archive: Archive) -> list[Path]:

@@ -50,6 +50,20 @@ class Progress:
         return sum(last - first + 1 for first, last in self.empty)
 
 
+class LastRows:
+    """The journal's last word on each chat, out of its records."""
+
+    def __init__(self) -> None:
+        self._rows: dict[int, list[Any]] = {}
+
+    def take(self, record: list[list[Any]]) -> None:
+        for row in record:
+            self._rows[row[0]] = row
+
+    def progress(self) -> dict[int, Progress]:
+        return {chat: Progress(*row) for chat, row in self._rows.items()}
+
+
 class ChatFile:
     """Appends to one chat's folder."""
 

@@ -33,7 +33,7 @@ def open_holes(archive: Archive, progress: Progress, missing: list[int], most: i
     progress.state = "open"
     progress.joined = len(ranges)
     progress.ranges = [[one.lo, one.next, one.size, one.crc] for one in ranges]
-    journal = Journal(archive.journal)
+    journal = Journal(archive.journal, lambda _: None)
     try:
         journal.append([progress.row()])
     finally:

@@ -18,7 +18,7 @@ from stages.receipt import Answer, Batch, Kind, Receipt
 from stages.telegram.chat import ACCOUNT_SPACE, ChatRecord
 from stages.transcode.config import TranscodeConfig
 from stages.write.archive import Archive
-from stages.write.chat import ChatFile, Progress
+from stages.write.chat import ChatFile, LastRows, Progress
 from stages.write.coverage import DamagedChatError
 from stages.write.media import Media
 
@@ -47,9 +47,9 @@ class Writer:
         self._control = control
         self._meter = meter or Meter(None)
         self._committing = self._meter.span("commit")
-        self._journal = Journal(archive.journal)
-        self._committed = {row[0]: Progress(*row) for rows in self._journal.records for row in rows}
-        self._journal.records.clear()
+        rows = LastRows()
+        self._journal = Journal(archive.journal, rows.take)
+        self._committed = rows.progress()
         self._open: dict[int, ChatFile] = {}
         self._ending: dict[int, ChatRecord] = {}
         self._media = Media(archive.media, media, films) if media else None

@@ -238,7 +238,7 @@ def punch(root: Path, chat: int, gone: set[int]) -> None:
     path.write_bytes(kept)
     progress.messages -= len(gone)
     progress.ranges[0][2:] = [len(kept), crc32(kept)]
-    journal = Journal(archive.journal)
+    journal = Journal(archive.journal, lambda _: None)
     journal.append([progress.row()])
     journal.close()
     about = document.load(archive.chat(chat) / "chat.json")

@@ -80,12 +80,12 @@ def test_a_commit_is_a_row_and_is_told_after_it_is_durable(tmp_path: Path) -> No
     line.end(record())
     line.close()
     assert line.root == tmp_path
-    journal = Journal(tmp_path / "journal")
-    journal.close()
-    states = [row[2] for rows in journal.records for row in rows if row[0] == CHAT]
+    records: list[Any] = []
+    Journal(tmp_path / "journal", records.append).close()
+    states = [row[2] for rows in records for row in rows if row[0] == CHAT]
     assert states == ["open", "complete"]
     data = (tmp_path / "chats" / str(CHAT) / "messages.jsonl").read_bytes()
-    assert journal.records[-1] == [
+    assert records[-1] == [
         [CHAT, 77, "complete", 2, 1, 0, 0, 1, [[1, 4, len(data), crc32(data)]], [[3, 3]], []]
     ]
 
