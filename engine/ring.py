@@ -84,6 +84,8 @@ class Ring:
         self._free = deque(range(frames.slots))
         self._queue: deque[int] = deque()
         self._workers: dict[int, Worker] = {}
+        #: workers that write has seen the last of, and that have yet to be attached here
+        self._early: set[int] = set()
         self._next_seq = 0
         self._on_receipt = on_receipt
         self._on_free = on_free
@@ -91,6 +93,10 @@ class Ring:
 
     def attach(self, worker: int, channel: Channel) -> None:
         """A new worker takes pages from now on. Worker numbers are never used twice."""
+        if worker in self._early:
+            self._early.remove(worker)
+            channel.close()
+            return
         self._workers[worker] = Worker(channel)
         self._pump()
 
@@ -170,6 +176,7 @@ class Ring:
     def _gone(self, number: int) -> None:
         worker = self._workers.pop(number, None)
         if worker is None:
+            self._early.add(number)
             return
         worker.channel.close()
         if worker.flight:

@@ -296,3 +296,21 @@ def test_nothing_twice() -> None:
     with pytest.raises(RingError):
         world.ring.submit(7, b"", stream=0, kind=1)
     world.close()
+
+
+def test_a_worker_whose_end_is_known_before_it_is_attached_gets_nothing() -> None:
+    world = World(0)
+    ours, theirs = data_pair()
+    world.ring.handle(Gone(0))
+    world.ring.attach(0, ours)
+    with pytest.raises(ChannelClosed):
+        theirs.receive()
+    theirs.close()
+    world.attached = 1
+    world.reserve()
+    world.submit(b"page")
+    world.attach()
+    assert world.workers[1].channel.receive()[0].seq == 0
+    world.workers[1].inbox.clear()
+    world.check()
+    world.close()
