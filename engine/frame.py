@@ -8,7 +8,7 @@ import msgpack
 #: Bytes that a frame on the data way may have; payloads wait in shared memory instead.
 DATA_LIMIT = 128
 #: Bytes that a frame on a control channel may have; it carries texts for people.
-CONTROL_LIMIT = 65536
+CONTROL_LIMIT = 131072
 #: A path that is not UTF-8 passes, as os.fsdecode has it.
 _PATHS = "surrogateescape"
 

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from engine.channel import Channel, ChannelClosed
-from engine.frame import frame
+from engine.frame import FrameError, frame
 from engine.histogram import Histogram
 
 #: Seconds between two snapshots.
@@ -173,7 +173,7 @@ class Meter:
         assert self._outlet is not None
         try:
             self._outlet.channel.send(self.snapshot(last))
-        except BlockingIOError:
+        except (BlockingIOError, FrameError):  # nobody takes it, or it is too large to be taken
             self._dropped += 1
         except (ChannelClosed, OSError):
             return False

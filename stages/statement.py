@@ -1,12 +1,14 @@
 """What can be said of the completeness of a chat's archive, and what cannot."""
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 #: [first, last] of a run that asks for everything.
 EVERYTHING = [1, 0]
 _ABOVE_ALL = 1 << 62
+#: Ranges in each list of what is told: a frame has its limit.
+TOLD = 1_000
 
 
 @dataclass(slots=True)
@@ -31,9 +33,18 @@ class Statement:
     missing: list[list[int]]
     #: could not be decoded, and are kept as they came
     quarantined: list[list[int]] = field(default_factory=list)
+    #: ranges that these three lists have no room for; chat.json has all
+    left_out: int = 0
 
     def document(self) -> dict[str, Any]:
         return asdict(self)
+
+    def told(self) -> Statement:
+        """The same with at most TOLD ranges in each list."""
+        lists = self.filtered, self.missing, self.quarantined
+        filtered, missing, quarantined = (one[:TOLD] for one in lists)
+        left_out = sum(max(0, len(one) - TOLD) for one in lists)
+        return replace(self, filtered=filtered, missing=missing, quarantined=quarantined, left_out=left_out)
 
     def __str__(self) -> str:
         """One line for people."""
@@ -48,6 +59,8 @@ class Statement:
             parts.append(f"not asked for: ids {_ids(self.filtered)}")
         if self.quarantined:
             parts.append(f"not decodable and kept as they came: ids {_ids(self.quarantined)}")
+        if self.left_out:
+            parts.append(f"and {self.left_out:,} ranges in chat.json")
         return ", ".join(parts) + "; " + self._verdict()
 
     def _verdict(self) -> str:
@@ -81,9 +94,9 @@ def make_statement(
     gaps = quarantined or []
     holes = _holes(sorted([*covered, *([low, (high or _ABOVE_ALL) + 1] for low, high in gaps)]))
     if complete and last == _ABOVE_ALL and holes:
-        holes.pop()
-    missing = [] if complete else _within(holes, first, last)
-    filtered = holes if complete else _within(holes, 1, first - 1) + _within(holes, last + 1, _ABOVE_ALL)
+        holes.pop()  # the server has said that nothing lies above
+    missing = _within(holes, first, last)
+    filtered = _within(holes, 1, first - 1) + _within(holes, last + 1, _ABOVE_ALL)
     withheld = surplus = None
     if count is not None and not holes and not gaps:
         withheld, surplus = max(0, count - messages - empty), max(0, messages - count)

@@ -98,6 +98,8 @@ def _compare(about: dict[str, Any], progress: Progress, report: Report) -> None:
         about.get("total"), progress.messages, progress.services, progress.empty_count,
         report.covered, about.get("asked") or EVERYTHING, progress.state in ("complete", "gaps"), progress.quarantined,
     )
+    if progress.state in ("complete", "gaps") and report.statement.missing:
+        report.add(Weight.DAMAGE, where, "it is called complete, but ids that were asked for are not covered")
     if progress.state != "complete":
         what = "it has gaps" if progress.state == "gaps" else "it failed"
         report.add(Weight.UNFINISHED, where, f"{what}: {about.get('reason', 'no reason is known')}")

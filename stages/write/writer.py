@@ -183,8 +183,10 @@ class Writer:
         chat = self._open.pop(stream)
         chat.describe(record)
         chat.close()
-        self._control.send(ChatStated(stream, record.marked_id, chat.state(record).document()))
-        if record.state in ("complete", "gaps"):
+        statement = chat.state(record)
+        self._control.send(ChatStated(stream, record.marked_id, statement.told().document()))
+        # Where ids are missing from what is called complete, the run finds a chat too few and says so.
+        if record.state in ("complete", "gaps") and not statement.missing:
             gaps = len(chat.progress.quarantined) if record.state == "gaps" else 0
             done = chat.progress
             total = -1 if record.total is None else record.total

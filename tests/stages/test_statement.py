@@ -12,6 +12,8 @@ from stages.statement import EVERYTHING, make_statement
         ([[5, 10]], [5, 0], True, [[1, 4]], []),
         ([[5, 10]], [5, 9], True, [[1, 4], [10, 0]], []),
         ([[1, 3], [5, 10], [20, 30]], [20, 0], True, [[3, 4], [10, 19]], []),
+        ([[1, 50], [60, 101]], EVERYTHING, True, [], [[50, 59]]),
+        ([[1, 3], [5, 10]], [2, 9], True, [[10, 0]], [[3, 4]]),
         ([[1, 10]], EVERYTHING, False, [], [[10, 0]]),
         ([[1, 3], [5, 10]], EVERYTHING, False, [], [[3, 4], [10, 0]]),
         ([], EVERYTHING, False, [], [[1, 0]]),
@@ -55,3 +57,12 @@ def test_a_part_says_which() -> None:
     assert str(part) == "100 messages, not asked for: ids 1 to 6, 8 to 10; the server counts 1,200, of all ids"
     failed = make_statement(1200, 100, 0, 0, [[1, 101]], EVERYTHING, False)
     assert str(failed) == "100 messages, not reached: ids 101 and above; the server counts 1,200, of all ids"
+
+
+def test_what_is_told_has_its_limit() -> None:
+    covered = [[2 * number, 2 * number + 1] for number in range(1, 2_000)]
+    found = make_statement(None, 1, 0, 0, covered, EVERYTHING, False)
+    told = found.told()
+    assert len(found.missing) == 2_000
+    assert (told.missing, told.left_out) == (found.missing[:1_000], 1_000)
+    assert str(told).startswith("1 messages, not reached: ids 1, 3, 5 and 997 more ranges, and 1,000 ranges in chat.json; ")

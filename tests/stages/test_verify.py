@@ -5,6 +5,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -36,7 +37,7 @@ def _leaks_nothing() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two chats, one with a gap, and the summary of their run."""
+    """Two chats, one of them in two parts that were asked for one after the other, and the summary of their run."""
     root = tmp_path_factory.mktemp("verify") / "archive"
     line = Line(root)
     line.begin(record())
@@ -45,7 +46,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     line.page(made.page([made.message(21), made.message(22, "newest")], [made.user(4)], [CHANNEL]), 20, segment=20)
     line.begin(record(OTHER, "group"), stream=1)
     line.page(made.page([made.message(7)], [], [CHANNEL]), 1, stream=1)
-    line.end(record())
+    line.end(replace(record(), asked=[20, 0]))
     line.end(record(OTHER, "group"), stream=1)
     line.close()
     archive = Archive(root)
