@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,25 +13,14 @@ from engine.metric import Meter, Number
 from stages.fetch.access import Access
 from stages.fetch.bucket import Bucket, Halted
 from stages.fetch.client import ENDED, plain
-from stages.fetch.error import AuthNeededError, FloodParkedError, UnreachableError
+from stages.fetch.error import AuthNeededError, FloodParkedError, TroubledError, UnreachableError
 from stages.fetch.takeout import Takeout
+from stages.fetch.trouble import TRIES, TROUBLE, pause
 
 #: A flood wait longer than this is not sat out: the account is done with that method for this run. Seconds.
 PARK_SECONDS = 900
-#: Tries of one request while the server has trouble, and the seconds before the second one; they double.
-TRIES = 7
-FIRST_PAUSE = 0.5
 #: Requests of a method in flight, where nothing else is said.
 IN_FLIGHT = 3
-
-_TROUBLE = (
-    errors.ServerError,
-    errors.TimedOutError,
-    errors.RpcCallFailError,
-    errors.RpcMcgetFailError,
-    errors.InterdcCallErrorError,
-    errors.InterdcCallRichErrorError,
-)
 
 
 class Caller:
@@ -83,8 +71,8 @@ class Caller:
         """The result of a request that its bucket has admitted.
 
         RPC errors that are about the request itself come through as they are. FloodParkedError for a wait above
-        PARK_SECONDS; AuthNeededError when the login has ended; UnreachableError when the connection cannot be had again, or
-        the server stays in trouble.
+        PARK_SECONDS; AuthNeededError when the login has ended; UnreachableError when the connection cannot be had again;
+        TroubledError when the server stays in trouble at this.
         """
         method = method_name(request)
         bucket = self.bucket(method)
@@ -99,13 +87,12 @@ class Caller:
                     bucket.shut(parked)
                     raise parked from error
                 self._on_wait(method, error.seconds)
-            except _TROUBLE as error:
+            except TROUBLE as error:
                 bucket.cancel()
                 attempt += 1
                 if attempt == TRIES:
-                    reason = f"it keeps answering {error.message} to {method}"
-                    raise UnreachableError(self._access.server_name, reason) from error
-                await asyncio.sleep(FIRST_PAUSE * 2 ** (attempt - 1) * random.uniform(0.75, 1.25))
+                    raise TroubledError(self._access.server_name, error.message, method) from error
+                await asyncio.sleep(pause(attempt))
             except BaseException:
                 bucket.cancel()
                 raise

@@ -8,6 +8,7 @@
       UnsafeSessionError           (StorageError) others could read or replace the session
       ServerFileError              (NetworkError)
       UnreachableError             (NetworkError)
+      TroubledError                (NetworkError) one request that the server keeps failing at
       FloodParkedError             a flood wait too long to sit out
       TakeoutDelayedError
       RefusedError                 an answer that nothing above covers
@@ -68,6 +69,12 @@ class UnreachableError(NetworkError):
     """{0} cannot be used: {1}"""
 
     advice = "Check the network and that the server runs, then try again."
+
+
+class TroubledError(NetworkError):
+    """{0} keeps answering {1} to {2}"""
+
+    advice = "Try again later."
 
 
 class FloodParkedError(TgbulkError):

@@ -12,7 +12,7 @@ from stages.event import ChatFailed, Notice
 from stages.fetch.bucket import Halted
 from stages.fetch.config import FetchConfig
 from stages.fetch.coverage import OPEN, Coverage, Range
-from stages.fetch.error import AuthNeededError, ChatError, FloodParkedError
+from stages.fetch.error import AuthNeededError, ChatError, FloodParkedError, TroubledError
 from stages.fetch.history import METHOD
 from stages.fetch.lane import Lane
 from stages.fetch.media.gallery import Gallery
@@ -30,6 +30,8 @@ from stages.telegram.chat import ACCOUNT_SPACE, ChatRecord
 FINDERS = 3
 #: Lanes beyond the requests in flight, for those whose page is with process and write.
 SPARE_LANES = 3
+#: Chats in a row at which the server keeps failing: no other one is tried then.
+TROUBLED = 3
 
 #: Why a chat is not complete that came to its end.
 GAPS = "messages of it cannot be decoded; they are kept as they came"
@@ -69,6 +71,7 @@ class Export:
         self._next_stream = 0
         self._opened = 0
         self._skipped = 0
+        self._troubled = 0
         #: chats that reached their end
         self.complete = 0
 
@@ -129,7 +132,7 @@ class Export:
                 older = await reader.resolver.older_half(target)
                 if older is not None:
                     await self._begin(reader, older)
-            except (ChatError, FloodParkedError, AuthNeededError) as error:
+            except (ChatError, FloodParkedError, AuthNeededError, TroubledError) as error:
                 self._fail(name.text, 0, error)
             except errors.RPCError as error:
                 self._fail(name.text, 0, refusal(name.text, error))
@@ -151,7 +154,7 @@ class Export:
         for reader in self._alive:
             try:
                 return reader, await reader.resolver.resolve(name, fresh)
-            except ChatError as error:
+            except (ChatError, FloodParkedError, TroubledError) as error:
                 first = first or error
             except AuthNeededError as error:
                 await self.lost(reader, error)
@@ -163,7 +166,7 @@ class Export:
         """The chat as another account sees it, None where it does not: the first one goes on alone."""
         try:
             return await reader.resolver.resolve(name)
-        except (ChatError, FloodParkedError):
+        except (ChatError, FloodParkedError, TroubledError):
             return None
         except AuthNeededError as error:
             await self.lost(reader, error)
@@ -238,7 +241,7 @@ class Export:
         except AuthNeededError as failure:
             await self.lost(reader, failure)
             walk.lose(reader.number, job, failure)
-        except (ChatError, FloodParkedError) as failure:
+        except (ChatError, FloodParkedError, TroubledError) as failure:
             walk.fail(failure)
 
     async def lost(self, reader: Reader, failure: TgbulkError) -> None:
@@ -283,6 +286,7 @@ class Export:
             self._opened -= 1
             self._fail(walk.target.name, record.marked_id, walk.failure)
         else:
+            self._troubled = 0
             self.complete += 1
 
     async def _send(self, stream: int, kind: Kind, record: ChatRecord) -> tuple[Receipt, int]:
@@ -291,8 +295,11 @@ class Export:
 
     def _fail(self, name: str, marked_id: int, error: TgbulkError) -> None:
         reason = str(error).removeprefix(f"{name}: ")
-        code = error.exit_code if isinstance(error, FloodParkedError) else ExitCode.NOTHING
+        code = error.exit_code if isinstance(error, FloodParkedError | TroubledError) else ExitCode.NOTHING
         self._tell(ChatFailed(name, marked_id, reason, error.hint, int(code)))
+        self._troubled = self._troubled + 1 if isinstance(error, TroubledError) else 0
+        if self._troubled == TROUBLED:
+            raise error
 
 
 def _message_ranges(reader: Reader, target: Target) -> list[Any]:

@@ -10,7 +10,7 @@ from engine.error import TgbulkError
 from stages.event import ChatStarted, Notice
 from stages.fetch.bucket import Halted
 from stages.fetch.coverage import OPEN, Phase, Range
-from stages.fetch.error import AuthNeededError, ChatError, FloodParkedError
+from stages.fetch.error import AuthNeededError, ChatError, FloodParkedError, TroubledError
 from stages.fetch.history import METHOD, newest, next_page
 from stages.fetch.media.gallery import Gallery
 from stages.fetch.pipeline import Pipeline
@@ -108,7 +108,7 @@ class Lane:
                 await self._advance(slot, walk, job)
         except Halted:
             walk.release(job)
-        except ChatError as error:
+        except (ChatError, TroubledError) as error:
             walk.fail(error)
         except (AuthNeededError, FloodParkedError) as error:
             await self._events.lost(self._reader, error)

@@ -24,10 +24,11 @@ from telethon.tl.tlobject import TLRequest
 from engine.metric import Meter
 from stages.fetch.access import Access
 from stages.fetch.bucket import Bucket
-from stages.fetch.caller import FIRST_PAUSE, Caller
+from stages.fetch.caller import Caller
 from stages.fetch.client import ENDED, plain
 from stages.fetch.error import AuthNeededError, UnreachableError
 from stages.fetch.takeout import Takeout
+from stages.fetch.trouble import FIRST_PAUSE
 
 METHOD = "upload.getFile"
 #: Parts in flight on one connection, and on all of them at the start (spec/media-download.md 5).
