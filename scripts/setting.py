@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import click
 import platformdirs
-from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 
 from engine.error import UsageError
 from stages.fetch.access import Access
@@ -122,12 +122,26 @@ def with_setting(command: Command) -> Command:
 
 def _read_variables() -> dict[str, Any]:
     """Only what is set and not empty."""
-    try:
-        file = dotenv_values(".env", interpolate=False)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f".env cannot be read: {error}") from error
+    file = _read_dotenv()
     values = {name: os.environ.get(variable) or file.get(variable) for name, variable in VARIABLES.items()}
     return {name: value for name, value in values.items() if value}
+
+
+def _read_dotenv() -> dict[str, str | None]:
+    """Lines that set nothing are told and passed over: other programs may read the file too."""
+    try:
+        with open(".env", encoding="utf-8") as stream:
+            lines = list(parse_stream(stream))
+    except (FileNotFoundError, IsADirectoryError):
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f".env cannot be read: {error}") from error
+    for line in lines:
+        if line.error:
+            text = line.original.string  # with the empty lines above it
+            number = line.original.line + text[: len(text) - len(text.lstrip())].count("\n")
+            click.echo(f"tgbulk: warning: .env: line {number} is not NAME=value and is passed over", err=True)
+    return {line.key: line.value for line in lines if line.key is not None}
 
 
 def _read_config() -> dict[str, Any]:

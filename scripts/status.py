@@ -1,6 +1,7 @@
 """`tgbulk status`"""
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -39,12 +40,14 @@ def status(archive: str, as_json: bool) -> None:
     place = Archive(Path(archive))
     if not (place.root / "archive.json").exists():
         raise StorageError(place.root, "there is no archive")
+    place.check_format()
     holder = Lock(place.root / "lock", "").holder()
     state = read_state(place)
     last = last_summary(place)
     chats = [_chat(place, state.chats[marked_id]) for marked_id in sorted(state.chats)]
     if as_json:
-        about = {"archive": str(place.root), "running": holder, "last_run": last, "torn_journal_bytes": state.torn}
+        name = os.fsencode(place.root).decode("utf-8", "replace")
+        about = {"archive": name, "running": holder, "last_run": last, "torn_journal_bytes": state.torn}
         for document in [about, *chats]:
             sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
         sys.stdout.buffer.flush()

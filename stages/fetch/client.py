@@ -18,7 +18,14 @@ from telethon.sessions import SQLiteSession
 
 from engine.error import LockedError, StorageError, TgbulkError
 from stages.fetch.access import Access
-from stages.fetch.error import AuthNeededError, FloodParkedError, RefusedError, TakeoutDelayedError, UnreachableError
+from stages.fetch.error import (
+    AuthNeededError,
+    DamagedSessionError,
+    FloodParkedError,
+    RefusedError,
+    TakeoutDelayedError,
+    UnreachableError,
+)
 from stages.fetch.trouble import TROUBLE, persist
 
 #: One TCP connection attempt.
@@ -111,7 +118,7 @@ def answering(access: Access) -> Iterator[None]:
             raise LockedError(f"account {access.account}", "another program") from error
         raise StorageError(f"the session of account {access.account}", error) from error
     except sqlite3.DatabaseError as error:
-        raise StorageError(f"the session of account {access.account}", error) from error
+        raise DamagedSessionError(access.account, error) from error
     except asyncio.CancelledError as error:
         task = asyncio.current_task()
         if task is None or task.cancelling():

@@ -59,6 +59,12 @@ class UnsafeSessionError(StorageError):
     advice = "Make it private: {2}"
 
 
+class DamagedSessionError(StorageError):
+    """the session of account {0}: {1}"""
+
+    advice = "Run: tgbulk login --account {0} --force"
+
+
 class ServerFileError(NetworkError):
     """server file {0}: {1}"""
 

@@ -51,7 +51,7 @@ class Archive:
             if not os.access(self.root, os.W_OK | os.X_OK):
                 raise StorageError(self.root, "you may not write there")
             if self._about.name in entries:
-                self._check_format()
+                self.check_format()
             elif set(entries) - {"lock", "runs", self._about.name + PART}:
                 raise NotAnArchiveError(self.root, "has no archive.json")
             if self.journal.name not in entries and any(self.root.glob("chats/*/*.jsonl")):
@@ -69,7 +69,8 @@ class Archive:
         except OSError as error:
             raise StorageError(error.filename or self.root, error.strerror or str(error)) from error
 
-    def _check_format(self) -> None:
+    def check_format(self) -> None:
+        """NotAnArchiveError, NewerFormatError; OSError where archive.json cannot be read."""
         try:
             found = json.loads(self._about.read_bytes())["format"]
         except (ValueError, KeyError, TypeError) as error:

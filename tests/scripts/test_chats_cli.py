@@ -177,7 +177,12 @@ def test_a_damaged_session(logged_in: Tgbulk) -> None:
     logged_in.session.write_bytes(b"this is not SQLite" * 100)
     answer = logged_in("chats")
     assert answer.returncode == 8
-    assert answer.stderr == "tgbulk: error: the session of account main: file is not a database\n"
+    assert answer.stderr == (
+        "tgbulk: error: the session of account main: file is not a database\n"
+        "tgbulk: hint: Run: tgbulk login --account main --force\n"
+    )
+    assert logged_in.login(0, "--force").returncode == 0
+    assert logged_in("chats").returncode == 0
 
 
 def test_server_gone(tmp_path: Path, logged_in: Tgbulk) -> None:

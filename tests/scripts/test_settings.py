@@ -48,6 +48,16 @@ def test_each_place_beats_the_next(config: Path, tmp_path: Path, monkeypatch: py
     assert "dot$HOMEenv" not in repr(setting)
 
 
+def test_lines_of_dotenv_that_set_nothing_are_told(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(".env").write_text('# nothing\n\nthree words here\nexport TGBULK_ACCOUNT="one"\nTGBULK_HOME="unclosed\n')
+    assert read_setting().account == "one"
+    assert capsys.readouterr().err.splitlines() == [
+        f"tgbulk: warning: .env: line {number} is not NAME=value and is passed over" for number in (3, 5)
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "mistake"),
     [

@@ -75,8 +75,21 @@ def test_a_folder_that_was_moved_away_and_a_torn_journal(exporter: Exporter, roo
     assert "3 bytes that are not whole" in exporter.tgbulk("status", str(root)).stderr
 
 
+def test_a_name_that_is_not_utf8(exporter: Exporter, root: Path) -> None:
+    odd = root.with_name("odd \udcff")
+    root.rename(odd)
+    about, _ = status(exporter, odd)
+    assert about["archive"].endswith("odd \ufffd")
+
+
 def test_no_archive_and_a_broken_one(exporter: Exporter, root: Path, tmp_path: Path) -> None:
     assert exporter.tgbulk("status", str(tmp_path / "nowhere")).returncode == ExitCode.STORAGE
+    about = (root / "archive.json").read_bytes()
+    (root / "archive.json").write_text('{"format": 2}')
+    done = exporter.tgbulk("status", str(root))
+    assert (done.returncode, done.stdout) == (ExitCode.STORAGE, "")
+    assert f"{root} has format 2; this version reads up to format 1" in done.stderr
+    (root / "archive.json").write_bytes(about)
     (root / "journal").write_bytes(b"x" * 100)
     done = exporter.tgbulk("status", str(root))
     assert done.returncode == ExitCode.STORAGE
