@@ -24,7 +24,7 @@ class Acquaintance:
     def __init__(self) -> None:
         self._rows: dict[int, tuple[dict[str, Any], Row]] = {}
         self._written: dict[tuple[int, int], bytes] = {}
-        self._carded: dict[int, bytes] = {}
+        self._carded: dict[int, tuple[bytes, int]] = {}
 
     def news(self, stream: int, found: list[dict[str, Any]]) -> tuple[list[Row], list[list[Any]]]:
         """(rows that the chat of this stream has not had from this worker, cards that fetch has not)."""
@@ -36,8 +36,9 @@ class Acquaintance:
             if self._written.get((stream, marked)) != version:
                 self._written[stream, marked] = version
                 rows.append(row)
-            if not small and self._carded.get(marked) != version:
-                self._carded[marked] = version
+            seal = version, peer.get("access_hash", 0)
+            if not small and self._carded.get(marked) != seal:
+                self._carded[marked] = seal
                 made = card(peer)
                 if made is not None:
                     cards.append(made)

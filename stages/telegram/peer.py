@@ -8,8 +8,8 @@ import orjson
 
 from stages.telegram.chat import CHANNEL_MARK
 
-#: Differs at every look without the peer having changed.
-_RESTLESS = "status"
+#: What differs at every look, and from account to account, without the peer having changed.
+_PASSING = {"status", "access_hash"}
 _DIGEST_SIZE = 8
 
 
@@ -65,5 +65,5 @@ def chat_type(peer: dict[str, Any]) -> str:
 
 def digest(peer: dict[str, Any]) -> bytes:
     """Equal for two forms of a peer that do not differ in anything lasting."""
-    lasting = {name: value for name, value in peer.items() if name != _RESTLESS}
+    lasting = {name: value for name, value in peer.items() if name not in _PASSING}
     return blake2b(orjson.dumps(lasting), digest_size=_DIGEST_SIZE).digest()

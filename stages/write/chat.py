@@ -85,7 +85,7 @@ class ChatFile:
         self._quarantine = Quarantine(folder.parents[1] / "quarantine", progress.marked_id)
         self._quarantine.remove_strangers(progress.quarantined)
         self._filled: list[list[int]] = []
-        self._known = _known_peers(folder / "peers.jsonl")
+        self._known: dict[int, int] | None = None
         self._before = progress.messages
 
     @property
@@ -180,10 +180,12 @@ class ChatFile:
         self._commit()
 
     def _changed(self, peer: int, small: bool, version: bytes) -> bool:
-        known = self._known.get(peer)
-        if known is not None and (known[1] == version or (small and not known[0])):
+        if self._known is None:
+            self._known = _known_peers(self.folder / "peers.jsonl")
+        known, now = self._known.get(peer), _form(small, version)
+        if known == now or (small and known is not None and not known & 1):
             return False
-        self._known[peer] = (small, version)
+        self._known[peer] = now
         return True
 
     def _add_empty(self, ids: list[int]) -> None:
@@ -199,10 +201,15 @@ class ChatFile:
         self.progress.empty = merged
 
 
-def _known_peers(path: Path) -> dict[int, tuple[bool, bytes]]:
-    known: dict[int, tuple[bool, bytes]] = {}
+def _form(small: bool, version: bytes) -> int:
+    """A peer's digest, and behind it whether the form is a reduced one: as one number, for there may be a million."""
+    return int.from_bytes(version, "little") << 1 | small
+
+
+def _known_peers(path: Path) -> dict[int, int]:
+    known: dict[int, int] = {}
     with open(path, "rb") as file:
         for line in file:
             peer = orjson.loads(line)
-            known[marked_id(peer)] = (is_min(peer), digest(peer))
+            known[marked_id(peer)] = _form(is_min(peer), digest(peer))
     return known
