@@ -50,13 +50,16 @@ def write_whole(path: Path, data: bytes, mode: int = 0o644) -> None:
     sync_folder(path.parent)
 
 
-def make_folder(folder: Path) -> None:
-    """Create a folder and its parents, durably; nothing to do when it is there. OSError, also for what is no folder."""
+def make_folder(folder: Path, mode: int = 0o777) -> None:
+    """Create a folder and its parents, durably; nothing to do when it is there. OSError, also for what is no folder.
+
+    `mode` is for the folder itself, less the umask.
+    """
     if folder.is_dir():
         return
     make_folder(folder.parent)
     try:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(mode, exist_ok=True)
     except FileExistsError as error:
         raise NotADirectoryError(errno.ENOTDIR, "it is no folder", str(folder)) from error
     sync_folder(folder.parent)

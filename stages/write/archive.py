@@ -46,7 +46,7 @@ class Archive:
         if os.path.lexists(self.root) and not self.root.is_dir():
             raise StorageError(self.root, "it is not a folder")
         try:
-            make_folder(self.root)
+            make_folder(self.root, 0o700)  # private, until its owner opens it to others
             entries = os.listdir(self.root)
             if not os.access(self.root, os.W_OK | os.X_OK):
                 raise StorageError(self.root, "you may not write there")

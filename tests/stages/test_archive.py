@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -53,6 +54,7 @@ def test_a_new_folder_becomes_an_archive(tmp_path: Path) -> None:
     about = json.loads((archive.root / "archive.json").read_text())
     assert about["format"] == FORMAT
     assert about["tool"].startswith("tgbulk ")
+    assert stat.S_IMODE(archive.root.stat().st_mode) == 0o700
     assert sorted(os.listdir(archive.root)) == ["archive.json", "chats", "lock"]
     assert archive.chat(-1001) == archive.root / "chats" / "-1001"
 
