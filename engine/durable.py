@@ -61,5 +61,5 @@ def make_folder(folder: Path, mode: int = 0o777) -> None:
     try:
         folder.mkdir(mode, exist_ok=True)
     except FileExistsError as error:
-        raise NotADirectoryError(errno.ENOTDIR, "it is no folder", str(folder)) from error
+        raise NotADirectoryError(errno.ENOTDIR, "it is not a folder", str(folder)) from error
     sync_folder(folder.parent)

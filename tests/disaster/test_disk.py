@@ -123,7 +123,7 @@ def test_media_on_a_disk_without_fallocate(rig: Rig, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("how", "said"),
-    [("full", "No space left on device"), ("read-only", "Read-only file system"), ("file", "media: it is no folder")],
+    [("full", "No space left on device"), ("read-only", "Read-only file system"), ("file", "media: it is not a folder")],
 )
 def test_media_that_cannot_be_written(rig: Rig, tmp_path: Path, how: str, said: str) -> None:
     with SmallDisk(tmp_path, "900k" if how == "full" else "64m") as disk:

@@ -78,6 +78,6 @@ def test_folders_are_made_with_their_parents(tmp_path: Path, monkeypatch: pytest
 @pytest.mark.parametrize("folder", ["file", "file/below", "file/far/below"])
 def test_a_file_where_a_folder_has_to_be(tmp_path: Path, folder: str) -> None:
     (tmp_path / "file").write_bytes(b"kept")
-    with pytest.raises(NotADirectoryError, match="it is no folder"):
+    with pytest.raises(NotADirectoryError, match="it is not a folder"):
         make_folder(tmp_path / folder)
     assert (tmp_path / "file").read_bytes() == b"kept"
