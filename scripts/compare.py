@@ -10,14 +10,11 @@ from typing import Any
 
 import click
 
-from engine.error import TgbulkError
-from scripts.export import IN_FLIGHT, export_chats
-from scripts.reporting import Reporting
+from engine.error import ExitCode, TgbulkError
+from scripts.export import export_for
 from scripts.retry import name_of
 from scripts.setting import Setting
 from stages.event import Notice, Waiting
-from stages.fetch.config import FetchConfig
-from stages.fetch.name import parse_name
 from stages.verify.difference import compare, read_messages
 from stages.verify.finding import Report, Weight
 from stages.verify.server import Answer, Question, ask
@@ -25,19 +22,22 @@ from stages.verify.state import read_about
 from stages.write.archive import Archive
 
 
-def compare_with_server(archive: Archive, setting: Setting, reports: list[Report]) -> None:
-    """Add to the reports of sound, complete chats what the server says of them now. TgbulkError when it says nothing."""
+def compare_with_server(archive: Archive, setting: Setting, reports: list[Report]) -> ExitCode:
+    """Add to the reports of sound, complete chats what the server says of them now. TgbulkError when it says nothing.
+
+    COMPLETE, or the code of what ended the walks before their time.
+    """
     chats = {one.marked_id: one for one in reports if one.marked_id and one.worst == Weight.NOTE and one.covered}
     questions = [Question(i, name_of(archive, i), report.covered[-1][1] - 1) for i, report in chats.items()]
     answers = asyncio.run(ask(setting.access, questions, tell)) if questions else {}
     doubtful = [i for i, report in chats.items() if not _adds_up(archive, report, answers[i])]
     if not doubtful:
-        return
+        return ExitCode.COMPLETE
     with _aside(archive) as fresh:
-        names = [parse_name(name) for name in dict.fromkeys(name_of(archive, i) for i in doubtful)]
-        export_chats(FetchConfig([setting.access], names, IN_FLIGHT), fresh.root, Reporting(quiet=True))
+        code = export_for([setting.access], (name_of(archive, i) for i in doubtful), fresh.root)
         for marked_id in doubtful:
             _walk(archive, fresh, chats[marked_id])
+    return code
 
 
 def _adds_up(archive: Archive, report: Report, answer: Answer | TgbulkError) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -136,6 +136,13 @@ def export_chats(
         archive_lock.remove()
     reporter.close(outcome, summary, root)
     return outcome.exit_code
+
+
+def export_for(accesses: list[Access], names: Iterable[str], root: Path) -> ExitCode:
+    """An export that another command needs: the code of what ended it before its time; COMPLETE where only chats failed."""
+    chats = [parse_name(name) for name in dict.fromkeys(names)]
+    code = export_chats(FetchConfig(accesses, chats, IN_FLIGHT), root, Reporting(quiet=True))
+    return ExitCode.COMPLETE if code in (ExitCode.PARTIAL, ExitCode.NOTHING) else code
 
 
 def _parse(chats: tuple[str, ...]) -> list[ChatName]:

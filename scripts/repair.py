@@ -10,15 +10,12 @@ import click
 
 from engine.durable import sync_folder
 from scripts.compare import tell
-from scripts.export import IN_FLIGHT, export_chats, require_session
+from scripts.export import export_for, require_session
 from scripts.media import CONNECTIONS
-from scripts.reporting import Reporting
 from scripts.retry import name_of
 from scripts.setting import Setting
 from stages.fetch.access import Access
-from stages.fetch.config import FetchConfig
 from stages.fetch.media.config import MediaConfig
-from stages.fetch.name import parse_name
 from stages.medium import MediaSelection
 from stages.statement import EVERYTHING
 from stages.verify.download import download
@@ -37,7 +34,7 @@ NOTHING = MediaSelection(frozenset())
 
 def repair(archive: Archive, setting: Setting, reports: list[Report]) -> list[int] | None:
     """Export the chats with damage or holes again, download lost media again. The marked ids of the chats, None where there
-    was nothing to do. What keeps it from beginning is raised."""
+    was nothing to do. What keeps it from beginning is raised, and click's Exit where the export is ended before its time."""
     chats = {one.marked_id: one for one in reports if one.marked_id and (one.worst == Weight.DAMAGE or one.missing)}
     own = reports[0]
     if any(not one.file.startswith("media/") for one in own.findings if one.weight == Weight.DAMAGE):
@@ -48,11 +45,14 @@ def repair(archive: Archive, setting: Setting, reports: list[Report]) -> list[in
     for access in accesses:
         require_session(access)
     if chats:
-        names = [parse_name(name) for name in dict.fromkeys(name_of(archive, marked_id) for marked_id in chats)]
+        names = [name_of(archive, marked_id) for marked_id in chats]
         with archive.open():
             for report in chats.values():
                 _make_room(archive, report)
-        export_chats(FetchConfig(accesses, names, IN_FLIGHT), archive.root, Reporting(quiet=True))
+        if code := export_for(accesses, names, archive.root):
+            again = f"tgbulk export --retry-failed -o {archive.root}"
+            click.echo(f"tgbulk: hint: what was moved aside comes with {again}", err=True)
+            raise click.exceptions.Exit(code)
     if own.lost:
         _download(archive, accesses, own.lost)
     return list(chats)

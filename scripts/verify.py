@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import orjson
 
-from engine.error import UsageError
+from engine.error import ExitCode, UsageError
 from scripts.setting import Setting, with_setting
 from scripts.table import printable
 from stages.verify.archive import check_archive, held
@@ -38,8 +38,10 @@ def verify(
         found = check_archive(place, only or None, media=not only)
         if against:
             reports = list(found)
-            _compare(place, setting, reports)
+            ended = _compare(place, setting, reports)
             _show(reports, as_json)
+            if ended:
+                raise click.exceptions.Exit(ended)
         else:
             reports = _show(found, as_json)
     if repairing:
@@ -59,11 +61,11 @@ def parse_ids(chats: tuple[str, ...]) -> list[int]:
     return list(dict.fromkeys(map(int, chats)))
 
 
-def _compare(archive: Archive, setting: Setting, reports: list[Report]) -> None:
+def _compare(archive: Archive, setting: Setting, reports: list[Report]) -> ExitCode:
     # Telethon takes its time to import.
     from scripts.compare import compare_with_server
 
-    compare_with_server(archive, setting, reports)
+    return compare_with_server(archive, setting, reports)
 
 
 def _repair(archive: Archive, setting: Setting, reports: list[Report], as_json: bool) -> list[Report]:
