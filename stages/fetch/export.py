@@ -12,6 +12,7 @@ from stages.event import ChatFailed, Notice
 from stages.fetch.bucket import Halted
 from stages.fetch.config import FetchConfig
 from stages.fetch.coverage import OPEN, Coverage, Range
+from stages.fetch.crew import Crew
 from stages.fetch.error import AuthNeededError, ChatError, FloodParkedError, TroubledError
 from stages.fetch.history import METHOD
 from stages.fetch.lane import Lane
@@ -20,7 +21,7 @@ from stages.fetch.name import ChatName, parse_name
 from stages.fetch.pipeline import Pipeline
 from stages.fetch.plan import Plan
 from stages.fetch.reader import Reader
-from stages.fetch.resolver import Target, refusal
+from stages.fetch.resolver import Target, before_migration, refusal
 from stages.fetch.selection import bounds
 from stages.fetch.walk import Probe, Walk
 from stages.receipt import Answer, Kind, Receipt
@@ -60,6 +61,7 @@ class Export:
         stopping: asyncio.Event,
         gallery: Gallery | None = None,
     ) -> None:
+        self._crew = Crew(readers, tell, self.lost)
         self._readers = readers
         self._pipeline = pipeline
         self._tell = tell
@@ -74,10 +76,6 @@ class Export:
         self._troubled = 0
         #: chats that reached their end
         self.complete = 0
-
-    @property
-    def _alive(self) -> list[Reader]:
-        return [reader for reader in self._readers if not reader.failure]
 
     @property
     def left(self) -> int:
@@ -127,11 +125,11 @@ class Export:
                 self._skipped += 1
                 continue
             try:
-                reader, target = await self._resolve(name, place, fresh)
+                reader, target = await self._crew.resolve(name, place, fresh)
+                older = await self._older_half(name, reader, target)
                 await self._begin(reader, target)
-                older = await reader.resolver.older_half(target)
                 if older is not None:
-                    await self._begin(reader, older)
+                    await self._begin(*older)
             except (ChatError, FloodParkedError, AuthNeededError, TroubledError) as error:
                 self._fail(name.text, 0, error)
             except errors.RPCError as error:
@@ -139,37 +137,11 @@ class Export:
             except Halted:
                 self._skipped += 1
 
-    async def _resolve(self, name: ChatName, place: int, fresh: bool) -> tuple[Reader, Target]:
-        """Who reads the chat first: the first account that can; where any will do, they take turns."""
-        reader, target = await self._first(name, fresh)
-        turn = self._readers[place % len(self._readers)]
-        if turn is not reader and not turn.failure and target.record.type not in ACCOUNT_SPACE:
-            other = await self._look_up(turn, name)
-            if other is not None and other.record.marked_id == target.record.marked_id:
-                return turn, other
-        return reader, target
-
-    async def _first(self, name: ChatName, fresh: bool) -> tuple[Reader, Target]:
-        first: TgbulkError | None = next((r.failure for r in self._readers if r.failure), None)
-        for reader in self._alive:
-            try:
-                return reader, await reader.resolver.resolve(name, fresh)
-            except (ChatError, FloodParkedError, TroubledError) as error:
-                first = first or error
-            except AuthNeededError as error:
-                await self.lost(reader, error)
-                first = first or error
-        assert first is not None
-        raise first
-
-    async def _look_up(self, reader: Reader, name: ChatName) -> Target | None:
-        """The chat as another account sees it, None where it does not: the first one goes on alone."""
+    async def _older_half(self, name: ChatName, reader: Reader, target: Target) -> tuple[Reader, Target] | None:
         try:
-            return await reader.resolver.resolve(name)
-        except (ChatError, FloodParkedError, TroubledError):
-            return None
-        except AuthNeededError as error:
-            await self.lost(reader, error)
+            return await self._crew.older_half(name, reader, target)
+        except (FloodParkedError, TroubledError) as error:
+            self._fail(before_migration(target), 0, error)
             return None
 
     async def _begin(self, reader: Reader, target: Target) -> None:
@@ -250,7 +222,7 @@ class Export:
         if reader.failure:
             return
         reader.failure = failure
-        if self._alive:
+        if self._crew.alive:
             self._tell(Notice(f"{failure}; the other accounts go on"))
         for walk in self._plan.orphans(reader.number, failure):
             self._plan.remove(walk)
@@ -266,7 +238,7 @@ class Export:
         for reader in self._readers:
             if reader.number not in walk.peers and not reader.failure:
                 try:
-                    target = await self._look_up(reader, name)
+                    target = await self._crew.look_up(reader, name)
                 except Halted:
                     return
                 if target is None or reader.failure:

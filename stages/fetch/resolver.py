@@ -72,16 +72,21 @@ class Resolver:
         return target
 
     async def older_half(self, target: Target) -> Target | None:
-        """The basic group that a supergroup continues, where this account can still read it."""
+        """The basic group that a supergroup continues, None where Telegram names none; ChatError, with the reason, where
+        this account may not read it, as after a later joining."""
         marked = target.record.migrated_from
         if marked is None:
             return None
         peer = self._cache.by_id(marked)
+        name = before_migration(target)
         if peer is None:
-            peer = await self._ask_group(target.name, marked)
+            try:
+                peer = await self._ask_group(name, marked)
+            except errors.RPCError as error:
+                raise refusal(name, error) from error
         record = self._record(peer)
         record.migrated_to = target.record.marked_id
-        return Target(f"{target.name} (before its migration)", record, types.InputPeerChat(-marked))
+        return Target(name, record, types.InputPeerChat(-marked))
 
     def learn(self, cards: list[list[Any]]) -> None:
         """Peers of an answer to this account."""
@@ -199,6 +204,11 @@ def card(entity: Any) -> list[Any] | None:
     """The card (stages/telegram/peer.py) of a Telethon entity."""
     made: list[Any] | None = sparse_card(sparse(entity))
     return made
+
+
+def before_migration(target: Target) -> str:
+    """A name for the basic group that a supergroup continues."""
+    return f"{target.name} (before its migration)"
 
 
 def _title(invite: Any) -> str:

@@ -75,7 +75,8 @@ def test_a_full_channel_tells_what_it_was_and_is_linked_to(call: Call) -> None:
     assert [get_peer_id(chat) for chat in answer.chats] == [SUPERGROUP, CHANNEL, GROUP]
     assert told.participants_count == 13
     late = full(call_of(call.world, 1))
-    assert (late.full_chat.migrated_from_chat_id, late.full_chat.linked_chat_id) == (None, 31)
+    assert (late.full_chat.migrated_from_chat_id, late.full_chat.linked_chat_id) == (20, 31)
+    assert [get_peer_id(chat) for chat in late.chats] == [SUPERGROUP, CHANNEL]
     with pytest.raises(RpcError, match="CHANNEL_PRIVATE"):
         get_full_channel(call, functions.channels.GetFullChannelRequest(channel_of(call, CLOSED)))
 

@@ -13,6 +13,7 @@ from engine.error import ExitCode
 
 BOTH = ["--account", "main", "--account", "second"]
 BULK, BULK_ID = "@sim_bulk", -1003000000001
+OLD_HALF, NEW_HALF = -300000001, -1001500000002
 SAVED = {"main": 5000000001, "second": 5000000002}
 
 
@@ -64,6 +65,17 @@ def test_what_the_first_account_cannot_read_the_second_one_does(exporter: Export
     only_second = min(marked for marked in listed[1] - listed[0] if marked > 0 and marked != SAVED["second"])
     exporter.run(tmp_path / "archive", *BOTH, only_second)
     assert chat_json(tmp_path / "archive", only_second)["account"] == SAVED["second"]
+
+
+def test_the_older_half_of_a_group_comes_from_an_account_that_was_in_it(exporter: Exporter, tmp_path: Path) -> None:
+    """The supergroup is the second account's turn, which joined after the migration."""
+    done = exporter.run(tmp_path / "late", NEW_HALF, "--account", "second")
+    assert f"{NEW_HALF} (before its migration): " in done.stderr
+    assert [path.name for path in (tmp_path / "late" / "chats").iterdir()] == [str(NEW_HALF)]
+    exporter.run(tmp_path / "both", *BOTH, "me", NEW_HALF)
+    made = [chat_json(tmp_path / "both", marked) for marked in (NEW_HALF, OLD_HALF)]
+    assert [chat["account"] for chat in made] == [SAVED["second"], SAVED["main"]]
+    assert (made[0]["migrated_from"], made[1]["migrated_to"]) == (OLD_HALF, NEW_HALF)
 
 
 def test_an_archive_refuses_private_chats_of_another_account(exporter: Exporter, tmp_path: Path) -> None:

@@ -22,15 +22,13 @@ def get_channels(call: Call, request: GetChannelsRequest) -> types.messages.Chat
 
 @serves(GetFullChannelRequest)
 def get_full_channel(call: Call, request: GetFullChannelRequest) -> types.messages.ChatFull:
-    """The channel with its linked chat and, for members of the basic group that it was, where that ended."""
+    """The channel with its linked chat, and the basic group that it was; that one's chat comes along for its members."""
     marked_id = readable(call, request.channel, "CHANNEL_INVALID")
     world, view = call.world, View.of(call.world, call.account)
     history = world.history(call.account, marked_id)
     chat = view.chat(marked_id)
     linked = world.linked.get(marked_id)
     migrated, last_id = world.migrations.get(marked_id, (0, 0))
-    if not is_member(call, migrated):
-        migrated, last_id = 0, 0
     full = types.ChannelFull(
         id=-CHANNEL_MARK - marked_id,
         about=f"About {chat.title}",
@@ -46,7 +44,7 @@ def get_full_channel(call: Call, request: GetFullChannelRequest) -> types.messag
         migrated_from_max_id=last_id or None,
         linked_chat_id=None if linked is None else -CHANNEL_MARK - linked,
     )
-    others = [other for other in (linked, migrated) if other]
+    others = [other for other in (linked, migrated) if other and (other == linked or is_member(call, other))]
     return types.messages.ChatFull(full, [chat, *map(view.chat, others)], [])
 
 
