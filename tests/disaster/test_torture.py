@@ -4,14 +4,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rig import LATENCY, Rig
-from torture import TORTURE_LATENCY, Torture
+from rig import CHATS, LATENCY, Rig
+from torture import MEDIA, TORTURE_LATENCY, Torture, Trial
 
 KILLS = 60
 
 
 def test_whoever_is_killed_nothing_is_lost(rig: Rig, reference: dict[str, Any], tmp_path: Path) -> None:
-    torture = Torture(rig, reference, tmp_path, seed=1)
+    trials = [Trial(CHATS, (), reference), Trial.make(rig, tmp_path / "media", *MEDIA)]
+    torture = Torture(rig, trials, tmp_path, seed=1)
     rig.dc.control("set", latency_ms=TORTURE_LATENCY)
     try:
         torture.go(KILLS)

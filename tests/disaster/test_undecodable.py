@@ -119,3 +119,20 @@ def test_a_message_of_which_workers_die_costs_one_message(
     done = rig.run("export", "--retry-failed", "-o", archive)
     assert done.returncode == 0, done.stderr
     assert differences(archive, reference, MIDDLE) == []
+
+
+def test_within_a_takeout(rig: Rig, archive: Path, reference: dict[str, Any], spoiler: Spoiler) -> None:
+    """The smaller pages are asked for in it as well; it stays open until nothing is left."""
+    ids = spoiler.ids[MIDDLE]
+    bad = [ids[place] for place in (1, 450, 451)]
+    for one in bad:
+        spoiler.spoil(MIDDLE, one, UNKNOWN)
+    rig.dc.control("reset")
+    done = rig.export(archive, "--takeout", "yes", chats=["@sim_middle"])
+    assert done.returncode == 3, done.stderr
+    assert rig.dc.counters()["methods"]["account.initTakeoutSession"]["calls"] == 1
+    assert messages(archive, MIDDLE) == [one for one in ids if one not in bad]
+    spoiler.heal()
+    done = rig.export(archive, "--takeout", "yes", chats=["@sim_middle"])
+    assert done.returncode == 0, done.stderr
+    assert differences(archive, reference, MIDDLE) == []

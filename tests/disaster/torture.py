@@ -7,6 +7,7 @@ The same seed makes the same choices, though not at the same instants: those dep
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import random
 import shutil
@@ -19,20 +20,51 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from rig import LEAVE_SECONDS, SERVER, SLOWLY, Export, Rig, content, differences, ended, left_after, lost_and_doubled
+from rig import CHATS, LEAVE_SECONDS, SERVER, SLOWLY, Export, Rig, content, ended, left_after, lost_and_doubled
 
 from perf.simdc.launcher import SimDC
 
 #: Who is killed, and how often compared with the others.
 VICTIMS = {
     "process": 4, "fetch": 2, "write": 2, "forkserver": 1, "collect": 1, "supervisor": 2, "several": 2, "everybody": 1,
+    "transcode": 2,
 }
 #: Milliseconds from request to answer, so that there is time to kill somebody.
 TORTURE_LATENCY = 25
 #: Seconds between two kills, at most.
 LONGEST = 1.4
-#: What a run may end with that was killed: complete, given up after too many restarts, or killed itself.
-EXPECTED = (0, 1, -signal.SIGKILL)
+#: What a run may end with that was killed: complete, given up after too many restarts, or killed itself; or films are left.
+EXPECTED = (0, 1, 3, -signal.SIGKILL)
+MEDIA = (("@sim_kinds",), "--media", "all")
+FILMS = ("--transcode", "auto", "--force-cpu-transcode")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What is exported, and what it must come to."""
+
+    chats: tuple[str, ...]
+    words: tuple[str, ...]
+    reference: dict[str, Any]
+
+    @classmethod
+    def make(cls, rig: Rig, archive: Path, chats: tuple[str, ...], *words: str) -> Trial:
+        """From an undisturbed archive."""
+        done = rig.export(archive, *words, chats=chats)
+        assert done.returncode == 0, done.stderr
+        return cls(chats, words, content(archive) | media(archive))
+
+    def differences(self, archive: Path) -> list[str]:
+        """What of another archive is not as it should be."""
+        found = content(archive) | media(archive)
+        names = found.keys() | self.reference.keys()
+        return [name for name in sorted(names) if found.get(name) != self.reference.get(name)]
+
+
+def media(root: Path) -> dict[str, Any]:
+    """SHA-256 of every file that was downloaded, by its path; films are made anew each time, and checked by verify."""
+    paths = [path for path in (root / "media").rglob("*") if path.is_file() and ".h264." not in path.name]
+    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).digest() for path in paths}
 
 
 @dataclass
@@ -40,7 +72,8 @@ class Torture:
     """Archives, one after the other, each tormented until it is whole."""
 
     rig: Rig
-    reference: dict[str, Any]
+    #: one after the other
+    trials: list[Trial]
     folder: Path
     seed: int
     tell_every: int = 0
@@ -62,13 +95,16 @@ class Torture:
         files = len(os.listdir("/proc/self/fd"))
         while self.kills < kills:
             archive = self.folder / f"archive{self.archives}"
-            while self._run(archive, kills) != 0:
+            trial = self.trials[self.archives % len(self.trials)]
+            while self._run(archive, trial, kills) != 0:
                 pass
             self.archives += 1
-            lost, doubled = lost_and_doubled(archive, self.reference)
+            lost, doubled = lost_and_doubled(archive, trial.reference)
             self.lost += lost
             self.doubled += doubled
-            self.faults += [f"{archive.name}: {name} differ" for name in differences(archive, self.reference)]
+            self.faults += [f"{archive.name}: {name} differ" for name in trial.differences(archive)]
+            if trial.words and (checked := self.rig.run("verify", archive)).returncode:
+                self.faults.append(f"{archive.name}: verify: {checked.stdout[-1000:]}{checked.stderr[-1000:]}")
             shutil.rmtree(archive)
         self._leak(self.rig.left())
         if len(os.listdir("/proc/self/fd")) != files:
@@ -80,9 +116,9 @@ class Torture:
             f"{self.doubled} doubled, {len(self.faults)} faults, {self.leaked} things leaked"
         )
 
-    def _run(self, archive: Path, kills: int) -> int:
+    def _run(self, archive: Path, trial: Trial, kills: int) -> int:
         self.runs += 1
-        export = self.rig.start(archive, *SLOWLY)
+        export = self.rig.start(archive, *SLOWLY, *trial.words, chats=trial.chats)
         while self.kills < kills and not ended(export, self._random.uniform(0.02, LONGEST)):
             self._kill(export)
         code, said = export.end()
@@ -130,9 +166,12 @@ def main() -> int:
         home = Path(name) / "home"
         home.mkdir()
         rig = Rig.make(dc, home)
-        done = rig.export(Path(name) / "reference")
-        assert done.returncode == 0, done.stderr
-        torture = Torture(rig, content(Path(name) / "reference"), Path(name), options.seed, tell_every=100)
+        trials = [Trial.make(rig, Path(name) / "plain", CHATS), Trial.make(rig, Path(name) / "media", *MEDIA)]
+        if shutil.which("ffmpeg") and shutil.which("ffprobe"):
+            trials.append(Trial.make(rig, Path(name) / "films", *MEDIA, *FILMS))
+        else:
+            print("no films are made: ffmpeg or ffprobe is not installed", flush=True)
+        torture = Torture(rig, trials, Path(name), options.seed, tell_every=100)
         dc.control("set", latency_ms=TORTURE_LATENCY)
         torture.go(options.kills)
     print(torture.line())
