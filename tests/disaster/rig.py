@@ -15,11 +15,10 @@ import orjson
 import psutil
 
 from engine import document
-from engine.journal import read
 from perf.simdc.launcher import SimDC
 from stages.telegram.peer import marked_id
+from stages.verify.state import read_state
 from stages.write.archive import Archive
-from stages.write.chat import Progress
 
 COMMAND = str(Path(sys.executable).parent / "tgbulk")
 #: Seconds that a command may take on a busy machine.
@@ -203,9 +202,8 @@ def left_after(seconds: float, members: Sequence[psutil.Process]) -> list[psutil
 def content(root: Path) -> dict[str, Any]:
     """All that must be equal after whatever history: messages byte for byte, peers and journal by content; and no more."""
     archive = Archive(root)
-    rows = {row[0]: Progress(*row) for rows in read(archive.journal)[0] for row in rows}
     found: dict[str, Any] = {}
-    for marked, progress in sorted(rows.items()):
+    for marked, progress in sorted(read_state(archive).chats.items()):
         folder = archive.chat(marked)
         about = document.load(folder / "chat.json")
         found[f"{marked} messages"] = (folder / "messages.jsonl").read_bytes()
