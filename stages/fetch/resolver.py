@@ -79,7 +79,7 @@ class Resolver:
             return None
         peer = self._cache.by_id(marked)
         name = before_migration(target)
-        if peer is None:
+        if peer is None or not peer.listed:  # one that a message showed need not be readable
             try:
                 peer = await self._ask_group(name, marked)
             except errors.RPCError as error:
