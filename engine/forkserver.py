@@ -30,6 +30,8 @@ from engine.error import shortage
 GRACE = 3.0
 #: Bytes of one request to start a child; its arguments come as a parcel, the last of its descriptors.
 REQUEST_LIMIT = 4096
+#: Bytes kept for saying that there is no memory left.
+SPARE = 1 << 20
 #: What a child's exit status is when its own code raised.
 CRASHED = 70
 #: prctl(2): the signal that a process gets when its parent ends.
@@ -169,10 +171,12 @@ def main() -> None:
     server.set_inheritable(False)
     pulse.share(counters, stacks)
     pulse.count_at(0)
+    spare = bytearray(SPARE)
     try:
         preload(sys.argv[4:])
         serve(server)
     except Exception as error:
+        del spare
         short = shortage(error)
         if short is None:
             raise
