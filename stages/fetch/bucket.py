@@ -26,7 +26,7 @@ START = 3
 #: Successes before the requests in flight grow: more than the burst that Telegram is seen to allow.
 BURST = 40
 #: Their relative growth with a success then, before a flood wait is known; and what a round of answers adds after one.
-GROWTH = 0.05
+GROWTH = 0.07
 ROUND = 0.5
 #: Relative growth of the rate with a success, by the flood waits that it was learnt from: after the first it is a guess.
 PROBES = (1e-2, 2e-3, 1e-4, 3e-6)
