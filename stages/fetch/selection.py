@@ -16,7 +16,7 @@ from stages.receipt import Kind, Receipt
 async def bounds(
     selection: Selection, target: Target, stream: int, caller: Caller, pipeline: Pipeline
 ) -> tuple[int, int]:
-    """[start, end) of the ids that the selection means in this chat."""
+    """[start, end) of the ids that the selection means in this chat; where it means none, both are the same and above 1."""
 
     async def ask(request: TLRequest) -> int:
         """The id of the one message that the request is for, 0 where there is none."""
@@ -41,4 +41,6 @@ async def bounds(
         end = min(end, await ask(before_date(target.peer, selection.until + 1)) + 1)
     if selection.last is not None:
         start = max(start, await ask(newest(target.peer, selection.last - 1)))
-    return start, max(start, end)
+    if end <= start:
+        start = end = max(start, 2)  # as first and last id from 1 on, nothing would be [1, 0], which means everything
+    return start, end

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exporter import HISTORY, Exporter, lines, wrong
+from exporter import HISTORY, Exporter, chat_json, lines, wrong
 
 NAME, CHAT = "@sim_busy", -1001500000001
 CHANNEL_NAME, CHANNEL = "@sim_channel", -1001500000004
@@ -58,6 +58,16 @@ def test_a_day_is_whole_at_both_ends(exporter: Exporter, tmp_path: Path, dated: 
     day = stamp(dated[len(dated) // 2]["date"], "%Y-%m-%d")
     exporter.run(tmp_path / "a", CHANNEL_NAME, "--since", day, "--until", day)
     assert lines(tmp_path / "a", CHANNEL) == [one for one in dated if stamp(one["date"], "%Y-%m-%d") == day]
+
+
+def test_a_time_before_the_first_message_asks_for_nothing(exporter: Exporter, tmp_path: Path) -> None:
+    exporter.run(tmp_path / "a", CHANNEL_NAME, "--until", "2001-01-01")
+    assert lines(tmp_path / "a", CHANNEL) == []
+    about = chat_json(tmp_path / "a", CHANNEL)
+    assert about["asked"] == [2, 1]
+    assert (about["statement"]["missing"], about["statement"]["filtered"]) == ([], [[1, 1], [2, 0]])
+    said = exporter.tgbulk("verify", str(tmp_path / "a"))
+    assert (said.returncode, "not asked for: ids 1, 2 and above" in said.stdout) == (0, True)
 
 
 def test_imported_messages_do_not_cut_a_time_short(
