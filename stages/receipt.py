@@ -34,6 +34,8 @@ class Answer(IntEnum):
     OTHER_ACCOUNT = -1
     #: the chat's files are shorter than what was committed
     DAMAGED = -2
+    #: chat.json knows of more messages than the journal, which has lost records
+    LOST = -3
 
 
 @frame

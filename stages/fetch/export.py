@@ -46,6 +46,10 @@ _REFUSALS = {
         "its files in the archive are shorter than what was committed",
         "Move the chat's folder away, or export it into another archive.",
     ),
+    Answer.LOST: (
+        "its chat.json knows of more messages than the journal, which has lost records",
+        "Restore the journal from a copy, or let `tgbulk verify --repair` move the chat aside and export it again.",
+    ),
 }
 
 

@@ -11,6 +11,7 @@ from zlib import crc32
 import orjson
 
 from engine import document
+from engine.document import DamagedDocumentError
 from engine.durable import make_folder, sync, sync_folder, write_all, write_whole
 from stages.receipt import Receipt
 from stages.statement import EVERYTHING, Statement, make_statement
@@ -199,6 +200,14 @@ class ChatFile:
             else:
                 merged.append([first, last])
         self.progress.empty = merged
+
+
+def described_messages(folder: Path) -> int:
+    """How many messages chat.json knows of, which is written after the journal; 0 where it cannot be read."""
+    try:
+        return int(document.load(folder / "chat.json")["messages"])
+    except (OSError, DamagedDocumentError, KeyError):
+        return 0
 
 
 def _form(small: bool, version: bytes) -> int:

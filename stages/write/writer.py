@@ -18,7 +18,7 @@ from stages.receipt import Answer, Batch, Kind, Receipt
 from stages.telegram.chat import ACCOUNT_SPACE, ChatRecord
 from stages.transcode.config import TranscodeConfig
 from stages.write.archive import Archive
-from stages.write.chat import ChatFile, LastRows, Progress
+from stages.write.chat import ChatFile, LastRows, Progress, described_messages
 from stages.write.coverage import DamagedChatError
 from stages.write.media import Media
 
@@ -150,6 +150,8 @@ class Writer:
         progress = self._progress(record)
         if progress.account != record.account and record.type in ACCOUNT_SPACE:
             return self._answer(block, Answer.OTHER_ACCOUNT)
+        if described_messages(self._archive.chat(record.marked_id)) > progress.messages:
+            return self._answer(block, Answer.LOST)
         progress.account = record.account
         progress.state = record.state
         try:
