@@ -11,6 +11,7 @@ from telethon.tl.tlobject import TLRequest
 
 from engine.metric import Meter, Number
 from stages.fetch.access import Access
+from stages.fetch.allowance import Allowance
 from stages.fetch.bucket import Bucket, Halted
 from stages.fetch.client import ENDED, plain
 from stages.fetch.error import AuthNeededError, FloodParkedError, TroubledError, UnreachableError
@@ -47,6 +48,10 @@ class Caller:
     def limit(self, method: str, most: int, rate: float | None = None) -> None:
         """Bound a method: requests in flight, and perhaps requests a second."""
         self._buckets[method] = Bucket(most, rate)
+
+    def allow(self, method: str, rate: float, free: int) -> None:
+        """Bound a method to so many requests a second, apart from the first ones."""
+        self._buckets[method] = Allowance(IN_FLIGHT, rate, free)
 
     def bucket(self, method: str) -> Bucket:
         bucket = self._buckets.get(method)

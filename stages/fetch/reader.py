@@ -19,13 +19,17 @@ from stages.fetch.error import TakeoutDelayedError
 from stages.fetch.history import METHOD
 from stages.fetch.link import watched
 from stages.fetch.peer_cache import PeerCache
-from stages.fetch.resolver import Resolver
+from stages.fetch.resolver import RESOLVE, Resolver
 from stages.fetch.session import Session
 from stages.fetch.takeout import Takeout
 
 #: Attempts to reconnect before the run ends: about a second apart where connections are refused, and eleven where nothing
 #: answers, so the network may be gone for minutes.
 RECONNECTS = 180
+#: Usernames looked up a second, after the first ones of a run: at 30 a minute, or 160 in a burst, Telegram asks for waits of
+#: up to 18 hours (spec/history-fetching.md 5).
+NAMES_RATE = 10 / 60
+NAMES_AT_ONCE = 10
 
 
 @dataclass(slots=True)
@@ -52,6 +56,7 @@ async def open_reader(
     async with open_account(access, lock=lock, connection_retries=RECONNECTS) as client:
         caller = Caller(client, access, lambda method, seconds: tell(Waiting(access.account, method, seconds)), meter)
         caller.limit(METHOD, config.in_flight, config.rate)
+        caller.allow(RESOLVE, NAMES_RATE, NAMES_AT_ONCE)
         if config.takeout != "no":
             takeout = Takeout(client, access, tell, with_files=config.media is not None)
             try:

@@ -18,6 +18,8 @@ from stages.telegram.chat import ChatRecord
 from stages.telegram.peer import card as sparse_card
 from stages.telegram.sparse import sparse
 
+#: The method that looks up a username.
+RESOLVE = "contacts.resolveUsername"
 SAVED_TITLE = "Saved Messages"
 _CHANNELS = frozenset({"supergroup", "forum", "channel"})
 

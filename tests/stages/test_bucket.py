@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from stages.fetch import bucket as bucket_module
+from stages.fetch.allowance import Allowance
 from stages.fetch.bucket import Bucket
 
 LATENCY = 0.1
@@ -361,6 +362,19 @@ def test_whoever_gives_up_blocks_nobody() -> None:
         assert bucket.flying == 1
 
     virtually(main())
+
+
+def test_the_first_calls_of_an_allowance_do_not_wait() -> None:
+    async def main() -> list[float]:
+        allowance, clock, sent = Allowance(3, 1 / 6, free=10), asyncio.get_running_loop().time, []
+        began = clock()
+        for _ in range(13):
+            await allowance.enter()
+            sent.append(clock() - began)
+            allowance.succeeded()
+        return sent
+
+    assert virtually(main()) == pytest.approx([0.0] * 10 + [6.0, 12.0, 18.0])
 
 
 def test_a_limit_that_falls_is_learnt_again() -> None:

@@ -1,0 +1,20 @@
+"""A method that floods for hours when it is called too often: some calls at once, and then no more than so many a second."""
+from __future__ import annotations
+
+from stages.fetch.bucket import Bucket
+
+
+class Allowance(Bucket):
+    """A bucket whose first calls do not wait for its rate."""
+
+    def __init__(self, most: int, rate: float, free: int) -> None:
+        """free: how many they are."""
+        super().__init__(most, rate)
+        self._paced, self.rate = rate, None
+        self._free = free
+
+    async def enter(self) -> None:
+        self._free -= 1
+        if self._free <= 0 and self.rate is None:
+            self.rate = self._paced
+        await super().enter()
