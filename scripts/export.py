@@ -14,6 +14,7 @@ from engine.error import ExitCode
 from engine.supervisor import PATIENCE
 from scripts.media import with_media
 from scripts.reporting import Reporter, Reporting, with_reporting
+from scripts.request import keep_request, settle
 from scripts.retry import retry_names
 from scripts.run import Run
 from scripts.selection import with_selection
@@ -28,6 +29,7 @@ from stages.fetch.media.config import MediaConfig
 from stages.fetch.name import ChatName, parse_name
 from stages.fetch.session import Session
 from stages.transcode.config import TranscodeConfig
+from stages.verify.state import read_state
 from stages.write.archive import Archive
 from stages.write.config import WriteConfig
 
@@ -124,6 +126,8 @@ def export_chats(
         started, began = time.time(), time.monotonic()
         run_id = make_run_id(started)
         folder = archive.runs / run_id
+        names = [chat.text for chat in config.chats]
+        keep_request(folder, names)
         reporter = Reporter(reporting, len(config.chats), folder, run_id)
         collect = CollectConfig(run_id, folder, started, began, os.getpid(), reporting.port, reporter.live)
         count = workers or max(1, (os.cpu_count() or 1) - 1)
@@ -133,6 +137,8 @@ def export_chats(
         keep_summary(folder, summary)
         if outcome.unmeasured:
             keep_metrics(collect, outcome)
+        if not outcome.left and not outcome.stopped:
+            settle(archive, names)
         archive_lock.remove()
     reporter.close(outcome, summary, root)
     return outcome.exit_code
@@ -161,7 +167,7 @@ def _parse(chats: tuple[str, ...]) -> list[ChatName]:
 def _retry(chats: tuple[str, ...], archive: Archive) -> list[ChatName]:
     if chats:
         raise click.UsageError("--retry-failed goes without chats")
-    return [parse_name(name) for name in retry_names(archive)]
+    return [parse_name(name) for name in retry_names(archive, read_state(archive).chats)]
 
 
 def require_session(access: Access) -> Session:

@@ -1,18 +1,24 @@
 """What `tgbulk export --retry-failed` exports, and the names under which chats are found again."""
 from __future__ import annotations
 
-from stages.verify.state import last_summary, read_about, read_state
+from collections.abc import Mapping
+
+from scripts.request import left_of_requests
+from stages.verify.state import last_summary, read_about
 from stages.write.archive import Archive
+from stages.write.chat import Progress
 
 
-def retry_names(archive: Archive) -> list[str]:
-    """Chats that the journal has as failed or not ended or whose folder is gone, and those that the last run did not find.
+def retry_names(archive: Archive, chats: Mapping[int, Progress]) -> list[str]:
+    """Chats that the journal has as failed or not ended or whose folder is gone, those that runs were cut short before, and
+    those that the last run did not find.
 
-    Each under the name that it was asked for; DamagedJournalError, OSError.
+    Each under the name that it was asked for. chats: the journal's last word on each.
     """
-    chats = read_state(archive).chats
     left = [one for one in sorted(chats) if chats[one].state != "complete" or not archive.chat(one).is_dir()]
     names = [name_of(archive, marked_id) for marked_id in left]
+    for asked in left_of_requests(archive, chats).values():
+        names += asked
     last = last_summary(archive)
     names += [failure["name"] for failure in last["failed"] if not failure["marked_id"]] if last else []
     return list(dict.fromkeys(names))

@@ -12,6 +12,7 @@ import orjson
 
 from engine.error import StorageError
 from engine.lock import Lock
+from scripts.retry import retry_names
 from scripts.table import draw, printable
 from stages.verify.state import State, last_summary, read_about, read_state
 from stages.write.archive import Archive
@@ -44,10 +45,11 @@ def status(archive: str, as_json: bool) -> None:
     holder = Lock(place.root / "lock", "").holder()
     state = read_state(place)
     last = last_summary(place)
+    left = retry_names(place, state.chats)
     chats = [_chat(place, state.chats[marked_id]) for marked_id in sorted(state.chats)]
     if as_json:
         name = os.fsencode(place.root).decode("utf-8", "replace")
-        about = {"archive": name, "running": holder, "last_run": last, "torn_journal_bytes": state.torn}
+        about = {"archive": name, "running": holder, "last_run": last, "torn_journal_bytes": state.torn, "retry": left}
         for document in [about, *chats]:
             sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
         sys.stdout.buffer.flush()
@@ -55,6 +57,8 @@ def status(archive: str, as_json: bool) -> None:
     draw(HEADINGS, [_row(chat) for chat in chats])
     for line in _about(state, holder, last, chats):
         click.echo(line, err=True)
+    if left and not holder:
+        click.echo(f"export --retry-failed asks for {len(left)} chats", err=True)
 
 
 def _chat(archive: Archive, progress: Progress) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def _check_journal(archive: Archive, state: State, report: Report) -> None:
 
 
 def _check_runs(archive: Archive, report: Report) -> None:
-    for path in summaries(archive):
+    for path in [*summaries(archive), *archive.runs.glob("*/request.json")]:
         try:
             document.load(path)
         except DamagedDocumentError as error:
