@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from typing import Any
@@ -158,10 +157,10 @@ class Progress:
 
     def _draw(self, lines: list[str]) -> None:
         """Put these in the place of what is drawn; the cursor stays at the end of the last one."""
-        width = shutil.get_terminal_size().columns - 1
-        lines = [line[:width] for line in lines]
         if not self._drawn and not lines:
             return
+        width = _width() - 1
+        lines = [line[:width] for line in lines]
         if self._movable:
             up = f"\x1b[{len(self._drawn) - 1}A" if len(self._drawn) > 1 else ""
             click.echo(f"\r{up}\x1b[J" + "\n".join(lines), err=True, nl=False, color=True)
@@ -169,6 +168,12 @@ class Progress:
             shown, before = "".join(lines), "".join(self._drawn)
             click.echo("\r" + shown.ljust(len(before)) + ("" if shown else "\r"), err=True, nl=False)
         self._drawn = lines
+
+
+def _width() -> int:
+    """Columns of the terminal that standard error is; get_terminal_size of shutil looks at standard output."""
+    columns = os.environ.get("COLUMNS", "")
+    return int(columns) if columns.isdigit() and int(columns) else os.get_terminal_size(sys.stderr.fileno()).columns or 80
 
 
 def _clock(seconds: float) -> str:

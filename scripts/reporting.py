@@ -15,6 +15,7 @@ from engine.error import StorageError, UsageError
 from scripts.log import JsonLines, LogFile
 from scripts.outcome import Outcome
 from scripts.progress import Progress
+from stages.statement import counted
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -110,10 +111,9 @@ def _say(outcome: Outcome, summary: dict[str, Any], root: Path, quiet: bool) -> 
         if outcome.stopped.hint:
             click.echo(f"tgbulk: hint: {outcome.stopped.hint}", err=True)
     if outcome.interrupted and outcome.left:
-        click.echo("tgbulk: interrupted; run the same command again to go on.", err=True)
+        left = counted(outcome.left, "chat")
+        click.echo(f"tgbulk: interrupted, {left} left; run the same command again to go on.", err=True)
     if not quiet:
-        click.echo(
-            f"{outcome.exit_code.name.lower()}: {len(outcome.complete)} chats complete, {len(outcome.failed)} failed, "
-            f"{summary['new_messages']:,} new messages in {summary['seconds']:.1f} s: {root}",
-            err=True,
-        )
+        chats = f"{counted(len(outcome.complete), 'chat')} complete, {len(outcome.failed)} failed"
+        new = f"{counted(summary['new_messages'], 'new message')} in {summary['seconds']:.1f} s"
+        click.echo(f"{outcome.exit_code.name.lower()}: {chats}, {new}: {root}", err=True)

@@ -48,11 +48,11 @@ class Statement:
 
     def __str__(self) -> str:
         """One line for people."""
-        parts = [f"{self.messages:,} messages"]
+        parts = [counted(self.messages, "message")]
         if self.services:
             parts.append(f"{self.services:,} of them service")
         if self.empty:
-            parts.append(f"{self.empty:,} empty ids")
+            parts.append(counted(self.empty, "empty id"))
         if self.missing:
             parts.append(f"not reached: ids {_ids(self.missing)}")
         if self.filtered:
@@ -76,6 +76,11 @@ class Statement:
         if self.count - self.messages not in (0, self.empty):
             return f"{said}; how many of the empty ids it means is not known"
         return f"{said}: whole"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things, for people."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def make_statement(

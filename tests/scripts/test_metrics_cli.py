@@ -208,7 +208,7 @@ def test_stages_on_a_terminal(slowly: Tgbulk, tmp_path: Path) -> None:
     assert re.search(r"\n  process +\d+/s +\d+% busy +\d+% CPU", said)
     assert re.search(r"\n  write +\d+/s  \d+ queued", said)
     # the lines are taken away before the last words
-    assert "complete: 1 chats complete" in said.rpartition("\x1b[J")[2]
+    assert "complete: 1 chat complete" in said.rpartition("\x1b[J")[2]
 
 
 def test_media(slow: Tgbulk, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import re
+import termios
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,20 @@ def test_a_terminal_is_shown_how_far_it_is(exporter: Exporter, tmp_path: Path) -
     assert "tgbulk: error: @sim_nobody_at_all: nobody has this username" in text
     assert "\x1b[J" in text
     assert "Traceback" not in text
-    assert text.count("partial: 1 chats complete, 1 failed, 5,000 new messages") == 1
+    assert text.count("partial: 1 chat complete, 1 failed, 5,000 new messages") == 1
+
+
+def test_lines_fit_the_terminal_that_shows_them(exporter: Exporter, tmp_path: Path) -> None:
+    """Standard output, which is none, has no say in it."""
+    exporter.dc.control("set", latency_ms=100, methods=[HISTORY])
+    command = ["sh", "-c", f"exec {COMMAND} export @sim_middle -o {tmp_path / 'a'} > /dev/null"]
+    with Terminal(command, exporter.tgbulk.environment, exporter.tgbulk.home) as screen:
+        termios.tcsetwinsize(screen.slave, (24, 40))
+        screen.expect("of 1 chats")
+        assert screen.wait() == 0
+        drawn = [re.split("[\r\n]", block)[0] for block in screen.screen.split("\x1b[J")[1:-1]]
+    assert drawn
+    assert max(map(len, drawn)) < 40
 
 
 def test_elsewhere_every_line_is_whole(exporter: Exporter, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import json
 import subprocess
 
 import pytest
-from conftest import COMMAND, TIMEOUT, Tgbulk
+from command import COMMAND, TIMEOUT, Tgbulk
 
 from engine.error import ExitCode
 

@@ -65,4 +65,4 @@ def test_what_is_told_has_its_limit() -> None:
     told = found.told()
     assert len(found.missing) == 2_000
     assert (told.missing, told.left_out) == (found.missing[:1_000], 1_000)
-    assert str(told).startswith("1 messages, not reached: ids 1, 3, 5 and 997 more ranges, and 1,000 ranges in chat.json; ")
+    assert str(told).startswith("1 message, not reached: ids 1, 3, 5 and 997 more ranges, and 1,000 ranges in chat.json; ")
