@@ -14,6 +14,7 @@ from engine.error import StorageError
 from engine.lock import Lock
 from scripts.retry import retry_names
 from scripts.table import draw, printable
+from stages.statement import counted
 from stages.verify.state import State, last_summary, read_about, read_state
 from stages.write.archive import Archive
 from stages.write.chat import Progress
@@ -58,7 +59,7 @@ def status(archive: str, as_json: bool) -> None:
     for line in _about(state, holder, last, chats):
         click.echo(line, err=True)
     if left and not holder:
-        click.echo(f"export --retry-failed asks for {len(left)} chats", err=True)
+        click.echo(f"export --retry-failed asks for {counted(len(left), 'chat')}", err=True)
 
 
 def _chat(archive: Archive, progress: Progress) -> dict[str, Any]:
