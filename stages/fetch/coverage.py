@@ -68,10 +68,6 @@ class Coverage:
     def done(self) -> bool:
         return not self.missing
 
-    def bounded(self) -> bool:
-        """True while there is more than the tail."""
-        return any(one.hi != OPEN for one in self.missing)
-
     def take(self) -> Range | None:
         """A range to ask for next, the lowest first; the tail only when it is alone."""
         for one in self.missing:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from telethon import errors
@@ -140,6 +141,9 @@ class Export:
                 self._fail(name.text, 0, refusal(name.text, error))
             except Halted:
                 self._skipped += 1
+        for reader in self._readers:  # after a run that is killed the names need not be looked up again
+            with suppress(OSError):  # the end of the run tells of it
+                reader.cache.save()
 
     async def _older_half(self, name: ChatName, reader: Reader, target: Target) -> tuple[Reader, Target] | None:
         try:

@@ -15,7 +15,7 @@ from stages.fetch.access import Access
 from stages.fetch.account import open_account
 from stages.fetch.caller import Caller
 from stages.fetch.config import FetchConfig
-from stages.fetch.error import TakeoutDelayedError
+from stages.fetch.error import FloodParkedError, TakeoutDelayedError
 from stages.fetch.history import METHOD
 from stages.fetch.link import watched
 from stages.fetch.peer_cache import PeerCache
@@ -58,11 +58,11 @@ async def open_reader(
         caller.limit(METHOD, config.in_flight, config.rate)
         caller.allow(RESOLVE, NAMES_RATE, NAMES_AT_ONCE)
         if config.takeout != "no":
-            takeout = Takeout(client, access, tell, with_files=config.media is not None)
+            takeout = Takeout(client, access, tell, config.takeout == "yes", config.media is not None)
             try:
                 await takeout.request()
                 caller.takeout = takeout
-            except TakeoutDelayedError as error:
+            except (TakeoutDelayedError, FloodParkedError) as error:
                 if config.takeout != "try":
                     raise
                 tell(Notice(f"{error}; going on without it"))
@@ -74,7 +74,7 @@ async def open_reader(
             with watched(client, access, tell):
                 yield Reader(number, access, client, me, caller, cache, Resolver(caller, me, cache))
         finally:
-            cache.save()
+            _keep(cache, access, tell)
 
 
 def _open_cache(client: TelegramClient, access: Access, tell: Callable[[object], None]) -> PeerCache:
@@ -84,6 +84,15 @@ def _open_cache(client: TelegramClient, access: Access, tell: Callable[[object],
     if cache.cold:
         tell(Notice(f"the peer cache of account {access.account} is not used: {cache.cold}; names are resolved again"))
     return cache
+
+
+def _keep(cache: PeerCache, access: Access, tell: Callable[[object], None]) -> None:
+    """Save the cache; a run is worth no less without."""
+    try:
+        cache.save()
+    except OSError as error:
+        what = f"the peer cache of account {access.account} cannot be saved: {error.strerror or error}"
+        tell(Notice(f"{what}; names are resolved again next time"))
 
 
 def _cache_numbers(cache: PeerCache) -> Iterator[Number]:

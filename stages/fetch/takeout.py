@@ -22,9 +22,11 @@ from telethon import TelegramClient, errors
 from telethon.tl import functions, types
 from telethon.tl.tlobject import TLRequest
 
-from stages.event import TakeoutState
+from engine.error import TgbulkError
+from stages.event import Notice, TakeoutState
 from stages.fetch.access import Access
-from stages.fetch.error import TakeoutDelayedError
+from stages.fetch.client import answering
+from stages.fetch.error import FloodParkedError, TakeoutDelayedError
 from stages.fetch.history import RawHistory
 from stages.fetch.trouble import persist
 
@@ -33,7 +35,6 @@ LARGEST_FILE = 1 << 40
 
 
 class Phase(Enum):
-    NONE = "none"
     REQUESTED = "requested"
     WAITING = "waiting"
     GRANTED = "granted"
@@ -45,24 +46,33 @@ class Takeout:
     """The takeout of one account."""
 
     def __init__(
-        self, client: TelegramClient, access: Access, tell: Callable[[TakeoutState], None], with_files: bool = False
+        self,
+        client: TelegramClient,
+        access: Access,
+        tell: Callable[[Notice | TakeoutState], None],
+        required: bool,
+        with_files: bool = False,
     ) -> None:
+        """required: where there is none to be had in mid-run, the run does not go on without."""
         self._client = client
         self._access = access
         self._tell = tell
+        self._required = required
         self._with_files = with_files
         self._turn = asyncio.Lock()
-        self._id: int | None = None
-        self.phase = Phase.NONE
-        #: ranges of the account's common id space in which private chats and basic groups are asked
+        #: None: everything goes without
+        self.id: int | None = None
+        #: ranges of the account's common id space in which private chats and basic groups are asked; the same list always
         self.ranges: list[types.MessageRange] = []
 
     async def request(self) -> None:
-        """Get one, or take up that of an earlier run. TakeoutDelayedError with the seconds to wait."""
+        """Get one, or take up that of an earlier run. TakeoutDelayedError, FloodParkedError: none is to be had now."""
         self._enter(Phase.REQUESTED)
         kept = self._client.session.takeout_id
-        if isinstance(kept, int) and kept and await self._grant(kept):
-            return
+        if isinstance(kept, int) and kept and kept != self.id:
+            with suppress(errors.TakeoutInvalidError):
+                await self._grant(kept)
+                return
         try:
             answer = await self._send(
                 functions.account.InitTakeoutSessionRequest(
@@ -77,60 +87,72 @@ class Takeout:
         except errors.TakeoutInitDelayError as error:
             self._enter(Phase.WAITING, int(time.time()) + error.seconds)
             raise TakeoutDelayedError(self._access.account, error.seconds) from error
+        except (errors.FloodWaitError, errors.FloodPremiumWaitError) as error:
+            raise FloodParkedError(error.seconds, "account.initTakeoutSession") from error
         self._keep(answer.id)
         await self._grant(answer.id)
 
     async def renew(self, used: int | None) -> None:
-        """After TAKEOUT_INVALID: get another one, unless a call beside this one has already done so."""
+        """After TAKEOUT_INVALID: get another one, unless a call beside this one has already done so. Where none is to be
+        had, go on without, or raise what request() does if one is required."""
         async with self._turn:
-            if self._id == used:
-                self._enter(Phase.EXPIRED)
-                self._keep(None)
+            if self.id != used:
+                return
+            self._enter(Phase.EXPIRED)
+            try:
                 await self.request()
+            except (TakeoutDelayedError, FloodParkedError) as error:
+                if self._required:
+                    raise
+                self._tell(Notice(f"{error}; going on without it"))
+                self._keep(None)
+                self.ranges.clear()  # chats under way have this list, and count by it
 
     async def finish(self) -> None:
-        """End it at Telegram: the export is complete."""
-        with suppress(errors.TakeoutInvalidError):  # ended by an earlier try, whose answer was lost
-            await self._send(self.wrap(functions.account.FinishTakeoutSessionRequest(success=True)))
-        self._keep(None)
-        self._enter(Phase.FINISHED)
-
-    @property
-    def id(self) -> int | None:
-        return self._id
+        """End it at Telegram, if there is one: the export is complete. That this fails is no more than worth telling."""
+        if self.id is None:
+            return
+        try:
+            with answering(self._access):
+                with suppress(errors.TakeoutInvalidError):  # ended by an earlier try, whose answer was lost
+                    await self._send(self.wrap(functions.account.FinishTakeoutSessionRequest(success=True)))
+                self._keep(None)
+        except TgbulkError as error:
+            account = self._access.account
+            self._tell(Notice(f"{error}; the takeout of account {account} stays open, and the next run takes it up"))
+        else:
+            self._enter(Phase.FINISHED)
 
     def wrap(self, request: TLRequest) -> TLRequest:
-        """The request inside the takeout; its result is read as without."""
-        inner = request
-        if isinstance(request, RawHistory) and request.message_range is not None:
-            inner = functions.InvokeWithMessagesRangeRequest(request.message_range, request)
-        wrapped = functions.InvokeWithTakeoutRequest(self._id, inner)
-        # Telethon asks the outermost request to read the result (spec/telethon-hooks.md 1).
-        wrapped.read_result = request.read_result
-        return wrapped
+        """The request inside the takeout, if there is one; its result is read as without."""
+        return request if self.id is None else _wrapped(self.id, request)
 
-    async def _grant(self, takeout_id: int) -> bool:
-        """Use this id; False when Telegram does not know it any more."""
-        self._id = takeout_id
-        try:
-            self.ranges = await self._send(self.wrap(functions.messages.GetSplitRangesRequest()))
-        except errors.TakeoutInvalidError:
-            self._keep(None)
-            return False
+    async def _grant(self, takeout_id: int) -> None:
+        """Use this id; TakeoutInvalidError when Telegram does not know it any more."""
+        self.ranges[:] = await self._send(_wrapped(takeout_id, functions.messages.GetSplitRangesRequest()))
+        self.id = takeout_id
         self._enter(Phase.GRANTED)
-        return True
 
     async def _send(self, request: TLRequest) -> Any:
         return await persist(lambda: self._client._sender.send(request))
 
     def _keep(self, takeout_id: int | None) -> None:
-        self._id = takeout_id
+        self.id = takeout_id
         self._client.session.takeout_id = takeout_id
         self._client.session.save()
 
     def _enter(self, phase: Phase, until: int = 0) -> None:
-        self.phase = phase
         self._tell(TakeoutState(self._access.account, phase.value, until))
+
+
+def _wrapped(takeout_id: int, request: TLRequest) -> TLRequest:
+    inner = request
+    if isinstance(request, RawHistory) and request.message_range is not None:
+        inner = functions.InvokeWithMessagesRangeRequest(request.message_range, request)
+    wrapped = functions.InvokeWithTakeoutRequest(takeout_id, inner)
+    # Telethon asks the outermost request to read the result (spec/telethon-hooks.md 1).
+    wrapped.read_result = request.read_result
+    return wrapped
 
 
 def message_range(ranges: list[types.MessageRange], first_id: int) -> Any:

@@ -136,3 +136,10 @@ def test_logout_takes_the_cache_along(tgbulk: Tgbulk) -> None:
     assert path.exists()
     assert tgbulk("logout").returncode == 0
     assert not path.exists()
+
+
+def test_a_cache_that_cannot_be_saved_costs_nothing_but_a_notice(tgbulk: Tgbulk) -> None:
+    tgbulk.session.with_name("main.peers.part").mkdir()
+    done = tgbulk("export", "@sim_unjoined", "-o", str(tgbulk.home / "archive"))
+    assert done.returncode == 0
+    assert done.stderr.count("the peer cache of account main cannot be saved: Is a directory") == 1
