@@ -4,6 +4,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ import orjson
 
 from engine.error import ExitCode, UsageError
 from scripts.setting import Setting, with_setting
+from scripts.stream import ReaderGoneError
 from scripts.table import printable
 from stages.verify.archive import check_archive, held
 from stages.verify.finding import EXIT_CODE, Report, Weight
@@ -81,15 +83,16 @@ def _repair(archive: Archive, setting: Setting, reports: list[Report], as_json: 
 
 
 def _show(reports: Iterable[Report], as_json: bool) -> list[Report]:
-    """Print each report as it comes; all of them."""
+    """Print each report as it comes; all of them. Without a reader it goes on: there is the exit code, and the repair."""
     shown = []
     for report in reports:
         shown.append(report)
-        if as_json:
-            sys.stdout.buffer.write(orjson.dumps(report.document(), option=orjson.OPT_APPEND_NEWLINE))
-            sys.stdout.buffer.flush()
-        elif report.marked_id is not None or report.findings:
-            _print(report)
+        with suppress(ReaderGoneError):
+            if as_json:
+                sys.stdout.buffer.write(orjson.dumps(report.document(), option=orjson.OPT_APPEND_NEWLINE))
+                sys.stdout.buffer.flush()
+            elif report.marked_id is not None or report.findings:
+                _print(report)
     verdicts = Counter(report.verdict for report in shown if report.marked_id is not None)
     counted = ", ".join(f"{verdicts[name]} {name}" for name in ("whole", "unfinished", "damaged") if verdicts[name])
     click.echo(f"{sum(verdicts.values())} chats: {counted or 'none'}", err=True)

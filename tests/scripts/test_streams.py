@@ -57,6 +57,16 @@ def test_events_that_nobody_takes_end_no_export(tgbulk: Tgbulk) -> None:
         assert len(summary["complete"]) == 2
 
 
+def test_a_report_that_nobody_reads_ends_no_repair(tgbulk: Tgbulk) -> None:
+    assert tgbulk.login().returncode == 0
+    assert shell(tgbulk, "tgbulk export me @sim_busy -o archive").returncode == 0
+    for messages in (tgbulk.home / "archive/chats").glob("*/messages.jsonl"):
+        messages.write_bytes(messages.read_bytes()[:-1])
+    assert shell(tgbulk, "tgbulk verify archive | true").returncode == ExitCode.DAMAGED
+    assert shell(tgbulk, "tgbulk verify archive --repair --json | true").returncode == 0
+    assert tgbulk("verify", "archive").returncode == 0
+
+
 def test_remarks_that_nobody_takes_end_no_export(tgbulk: Tgbulk) -> None:
     assert tgbulk.login().returncode == 0
     for where in ("2> /dev/full", "--log-format json 2> >(:)"):
