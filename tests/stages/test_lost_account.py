@@ -3,12 +3,17 @@ from __future__ import annotations
 
 import asyncio
 
-from scene import Scene
+import pytest
+from scene import NAME, Scene
 from telethon import errors
+from telethon.tl import types
 
 from stages.event import ChatFailed, Notice
 from stages.fetch.bucket import Halted
 from stages.fetch.error import AuthNeededError
+from stages.fetch.quarantine import UndecodableError, set_aside
+from stages.fetch.resolver import Target
+from stages.telegram.chat import ChatRecord
 
 LOST = AuthNeededError("one", "this login has ended")
 INVALID = errors.ChannelInvalidError(None)
@@ -35,6 +40,29 @@ def test_chats_of_a_lost_account_that_nobody_else_reads_fail() -> None:
         assert [walk.failure for walk in mine] == [LOST, LOST]
         assert len(scene.plan) == 1
         assert [type(frame) for frame in scene.told] == [Notice, ChatFailed, ChatFailed]
+
+    asyncio.run(main())
+
+
+def test_a_chat_that_is_opened_while_its_account_is_lost_fails_at_once() -> None:
+    async def main() -> None:
+        scene = Scene(LOST, lambda: None)
+        target = Target(NAME, ChatRecord(-1000000000001, "channel", "Chat", 1), types.InputPeerSelf())
+        opening = asyncio.create_task(scene.export._begin(scene.readers[0], target))
+        await scene.export.lost(scene.readers[0], LOST)
+        await opening
+        assert (target.record.state, len(scene.plan)) == ("failed", 0)
+
+    asyncio.run(main())
+
+
+def test_an_account_that_was_lost_sets_nothing_aside() -> None:
+    async def main() -> None:
+        scene = Scene(LOST, lambda: None)
+        walk = scene.add(1)
+        scene.readers[0].failure = LOST
+        with pytest.raises(AuthNeededError):
+            await set_aside(UndecodableError("why", b""), walk, walk.coverage.missing[0], scene.readers[0], scene.pipeline)
 
     asyncio.run(main())
 
