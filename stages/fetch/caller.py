@@ -49,9 +49,9 @@ class Caller:
         """Bound a method: requests in flight, and perhaps requests a second."""
         self._buckets[method] = Bucket(most, rate)
 
-    def allow(self, method: str, rate: float, free: int) -> None:
-        """Bound a method to so many requests a second, apart from the first ones."""
-        self._buckets[method] = Allowance(IN_FLIGHT, rate, free)
+    def allow(self, method: str, rate: float, free: int, on_pace: Callable[[], None]) -> None:
+        """Bound a method to so many requests a second, apart from the first ones; on_pace() when it begins to wait."""
+        self._buckets[method] = Allowance(IN_FLIGHT, rate, free, on_pace)
 
     def bucket(self, method: str) -> Bucket:
         bucket = self._buckets.get(method)

@@ -12,14 +12,14 @@ from engine.hop import Attach
 from engine.lock import Lock
 from engine.metric import Meter, Outlet
 from engine.pulse import BEAT_SECONDS, beat
-from stages.event import Blamed, Fetched, Finish, Ready, report_failure
+from stages.event import Blamed, Fetched, Finish, Notice, Ready, report_failure
 from stages.fetch.config import FetchConfig
-from stages.fetch.error import first
+from stages.fetch.error import AuthNeededError, first
 from stages.fetch.export import Export
 from stages.fetch.media.film import Films
 from stages.fetch.media.gallery import Gallery
 from stages.fetch.pipeline import Pipeline
-from stages.fetch.reader import open_reader
+from stages.fetch.reader import Reader, open_reader
 from stages.transcode.job import Desk, Staffed
 
 
@@ -117,6 +117,25 @@ async def _export(
     pipeline.close()
 
 
+async def _open_readers(
+    stack: AsyncExitStack, control: Channel, config: FetchConfig, locks: tuple[Lock, ...], meter: Meter
+) -> list[Reader]:
+    """The accounts whose logins still hold; AuthNeededError where none does."""
+    readers: list[Reader] = []
+    ended: list[AuthNeededError] = []
+    for access, lock in zip(config.accesses, locks, strict=True):
+        try:
+            opening = open_reader(len(readers), access, lock, config, control.send, meter)
+            readers.append(await stack.enter_async_context(opening))
+        except AuthNeededError as error:
+            ended.append(error)
+    if not readers:
+        raise ended[0]
+    for failure in ended:
+        control.send(Notice(f"{failure}; the other accounts go on"))
+    return readers
+
+
 async def _export_with(
     films: Films | None,
     control: Channel,
@@ -128,10 +147,7 @@ async def _export_with(
 ) -> Export:
     """All that needs Telegram; films may take longer than that."""
     async with AsyncExitStack() as stack:
-        readers = [
-            await stack.enter_async_context(open_reader(number, access, locks[number], config, control.send, meter))
-            for number, access in enumerate(config.accesses)
-        ]
+        readers = await _open_readers(stack, control, config, locks, meter)
         control.send(Ready())
         gallery = Gallery(readers, pipeline, control.send, config.media, stopping, meter, films) if config.media else None
         export = Export(readers, pipeline, control.send, config, stopping, gallery)

@@ -30,6 +30,7 @@ RECONNECTS = 180
 #: up to 18 hours (spec/history-fetching.md 5).
 NAMES_RATE = 10 / 60
 NAMES_AT_ONCE = 10
+PACED = f"usernames are looked up at {NAMES_RATE * 60:.0f} a minute from here on; Telegram answers more with waits of hours"
 
 
 @dataclass(slots=True)
@@ -56,7 +57,7 @@ async def open_reader(
     async with open_account(access, lock=lock, connection_retries=RECONNECTS) as client:
         caller = Caller(client, access, lambda method, seconds: tell(Waiting(access.account, method, seconds)), meter)
         caller.limit(METHOD, config.in_flight, config.rate)
-        caller.allow(RESOLVE, NAMES_RATE, NAMES_AT_ONCE)
+        caller.allow(RESOLVE, NAMES_RATE, NAMES_AT_ONCE, lambda: tell(Notice(PACED)))
         if config.takeout != "no":
             takeout = Takeout(client, access, tell, config.takeout == "yes", config.media is not None)
             try:

@@ -95,6 +95,11 @@ def test_one_of_two_logins_ends(dc: SimDC, tmp_path: Path, reference: dict[str, 
     assert "account main is not logged in" in said
     assert "the other accounts go on" in said
     assert _ids(content(archive)) == _ids(reference)
+    code, said = rig.start(tmp_path / "again", *words).end()
+    assert code == 0, said
+    assert "account main is not logged in" in said
+    assert "the other accounts go on" in said
+    assert _ids(content(tmp_path / "again")) == _ids(reference)
 
 
 def _ids(found: dict[str, Any]) -> dict[str, list[int]]:

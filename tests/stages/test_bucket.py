@@ -365,8 +365,11 @@ def test_whoever_gives_up_blocks_nobody() -> None:
 
 
 def test_the_first_calls_of_an_allowance_do_not_wait() -> None:
+    told: list[int] = []
+
     async def main() -> list[float]:
-        allowance, clock, sent = Allowance(3, 1 / 6, free=10), asyncio.get_running_loop().time, []
+        sent: list[float] = []
+        allowance, clock = Allowance(3, 1 / 6, 10, lambda: told.append(len(sent))), asyncio.get_running_loop().time
         began = clock()
         for _ in range(13):
             await allowance.enter()
@@ -375,6 +378,7 @@ def test_the_first_calls_of_an_allowance_do_not_wait() -> None:
         return sent
 
     assert virtually(main()) == pytest.approx([0.0] * 10 + [6.0, 12.0, 18.0])
+    assert told == [10]
 
 
 def test_a_limit_that_falls_is_learnt_again() -> None:
