@@ -17,6 +17,7 @@ import pytest
 from command import COMMAND, TIMEOUT, Tgbulk, at_home
 from terminal import Terminal
 
+from engine.metric import PERIOD
 from perf.simdc.launcher import SimDC
 
 #: Starts tgbulk with some processes replaced by those of slowed.py.
@@ -129,6 +130,12 @@ def wait_for_messages(archive: Path) -> None:
         time.sleep(0.02)
 
 
+def wait_for_a_snapshot(archive: Path) -> None:
+    """What a process has counted since it last told is lost when it is killed."""
+    wait_for_messages(archive)
+    time.sleep(1.3 * PERIOD)
+
+
 @pytest.fixture
 def slowly(slow: Tgbulk) -> Iterator[Tgbulk]:
     """Answers take long enough to do something to the run meanwhile."""
@@ -169,7 +176,7 @@ def test_interrupted(slowly: Tgbulk, tmp_path: Path, times: int) -> None:
     """Also at once, by a second signal."""
     archive = tmp_path / "archive"
     run = slowly.start("export", CHAT, "-o", str(archive), "--max-in-flight", "2")
-    wait_for_messages(archive)
+    wait_for_a_snapshot(archive)
     for _ in range(times):
         os.kill(run.pid, signal.SIGINT)
     _, said = run.communicate(timeout=TIMEOUT)
@@ -182,7 +189,7 @@ def test_interrupted(slowly: Tgbulk, tmp_path: Path, times: int) -> None:
 def test_killed_supervisor(slowly: Tgbulk, tmp_path: Path) -> None:
     archive = tmp_path / "archive"
     run = slowly.start("export", CHAT, "-o", str(archive), "--max-in-flight", "2")
-    wait_for_messages(archive)
+    wait_for_a_snapshot(archive)
     run.kill()
     run.wait()
     until = time.monotonic() + TIMEOUT
