@@ -11,7 +11,7 @@ import os
 import tempfile
 from contextlib import suppress
 
-from engine.durable import write_all
+from tgbulk.engine.durable import write_all
 
 
 def nameless_file(name: str) -> int:
@@ -76,9 +76,9 @@ class Arena:
         return slot * self.slot_size + offset
 
 
-def parcel(data: bytes) -> int:
+def overflow(data: bytes) -> int:
     """A payload too large for a slot, in shared memory of its own; the descriptor is the caller's to close."""
-    descriptor = anonymous_file("tgbulk-parcel", max(1, len(data)))
+    descriptor = anonymous_file("tgbulk-overflow", max(1, len(data)))
     try:
         write_all(descriptor, data, 0)
     except OSError:
@@ -87,9 +87,9 @@ def parcel(data: bytes) -> int:
     return descriptor
 
 
-def open_parcel(descriptor: int, length: int) -> bytes:
-    """The payload of a parcel; leaves the descriptor open."""
+def open_overflow(descriptor: int, length: int) -> bytes:
+    """The payload of an overflow; leaves the descriptor open."""
     data = os.pread(descriptor, length, 0)
     if len(data) != length:
-        raise ValueError(f"a parcel of {length} bytes has only {len(data)}")
+        raise ValueError(f"an overflow of {length} bytes has only {len(data)}")
     return data

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Sequence
 from typing import Any
 
-from engine.frame import CONTROL_LIMIT, DATA_LIMIT, FrameError, pack, unpack
+from tgbulk.engine.frame import CONTROL_LIMIT, DATA_LIMIT, FrameError, pack, unpack
 
 #: Descriptors that may ride with one frame.
 MAX_DESCRIPTORS = 64
@@ -66,7 +66,7 @@ class Channel:
         try:
             data, ancillary, flags, _ = self._packet()
         except ConnectionResetError:
-            # The other end left with packets unread. The kernel tells that once, and before what that end had sent.
+            # The other end left with packets unread. The kernel reports that once, before what that end had sent.
             data, ancillary, flags, _ = self._packet()
         if not data:
             raise ChannelClosed

@@ -3,9 +3,10 @@ import io
 import pickle
 from typing import Any
 
-from engine.arena import Arena
-from engine.channel import Channel
-from engine.lock import Lock
+from tgbulk.engine.arena import Arena
+from tgbulk.engine.channel import Channel
+from tgbulk.engine.lease import Lease
+from tgbulk.engine.lock import Lock
 
 
 class _Pickler(pickle.Pickler):
@@ -14,7 +15,7 @@ class _Pickler(pickle.Pickler):
         self.descriptors: list[int] = []
 
     def persistent_id(self, obj: object) -> tuple[Any, ...] | None:
-        if not isinstance(obj, Arena | Channel | Lock):
+        if not isinstance(obj, Arena | Channel | Lease | Lock):
             return None
         self.descriptors.append(obj.fileno())
         place = len(self.descriptors) - 1
@@ -22,6 +23,8 @@ class _Pickler(pickle.Pickler):
             return ("arena", place, obj.slots, obj.slot_size)
         if isinstance(obj, Channel):
             return ("channel", place, obj.limit)
+        if isinstance(obj, Lease):
+            return ("lease", place, obj.seconds)
         return ("lock", place, obj.path, obj.what)
 
 
@@ -37,19 +40,22 @@ class _Unpickler(pickle.Unpickler):
             return Arena(descriptor, *rest)
         if kind == "channel":
             return Channel.from_descriptor(descriptor, *rest)
+        if kind == "lease":
+            return Lease(descriptor, *rest)
         path, what = rest
         return Lock.adopt(path, what, descriptor)
 
 
-def dump(arguments: tuple[Any, ...]) -> tuple[bytes, list[int]]:
-    """(pickle, descriptors) of a child's arguments; the descriptors stay the caller's."""
+def dump(control: Channel, context: object) -> tuple[bytes, list[int]]:
+    """(pickle, descriptors) of what a child is called with; the descriptors stay the caller's."""
     file = io.BytesIO()
     pickler = _Pickler(file)
-    pickler.dump(arguments)
+    pickler.dump((control, context))
     return file.getvalue(), pickler.descriptors
 
 
-def load(data: bytes, descriptors: list[int]) -> tuple[Any, ...]:
-    """The arguments; only ever fed with what dump() made in the supervisor, over a private socket."""
-    arguments: tuple[Any, ...] = _Unpickler(io.BytesIO(data), descriptors).load()
-    return arguments
+def load(data: bytes, descriptors: list[int]) -> tuple[Channel, Any]:
+    """(control, context); only ever fed with what dump() made in the supervisor, over a private socket."""
+    control: Channel
+    control, context = _Unpickler(io.BytesIO(data), descriptors).load()
+    return control, context

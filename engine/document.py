@@ -7,7 +7,8 @@ from zlib import crc32
 
 import orjson
 
-from engine.error import StorageError
+from tgbulk.engine.error import StorageError
+from tgbulk.engine.folder import Place
 
 _SUM = "crc32"
 
@@ -22,14 +23,21 @@ def dump(document: dict[str, Any]) -> bytes:
     return orjson.dumps(document | {_SUM: found}, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
-def load(path: Path) -> dict[str, Any]:
+def load(path: Path | Place) -> dict[str, Any]:
     """What was dumped into the file; DamagedDocumentError when a single byte of it is another, OSError."""
-    data = path.read_bytes()
+    try:
+        return parse(Place.of(path).read_bytes())
+    except ValueError as error:
+        raise DamagedDocumentError(path, str(error)) from error
+
+
+def parse(data: bytes) -> dict[str, Any]:
+    """What was dumped into these bytes; ValueError says what is wrong with them."""
     try:
         document: dict[str, Any] = orjson.loads(data)
         document.pop(_SUM)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DamagedDocumentError(path, "it cannot be read") from error
+        raise ValueError("it cannot be read") from error
     if dump(document) != data:
-        raise DamagedDocumentError(path, "it is not what was written")
+        raise ValueError("it is not what was written")
     return document

@@ -17,6 +17,11 @@ import errno
 import re
 from enum import IntEnum
 
+#: Errors of a disk that every file meets, and not one alone: full, failing, read-only, gone.
+DISK_ERRORS = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.EUCLEAN}
+)
+
 _HIDDEN = re.compile("failed to map segment|cannot allocate memory|can't start new thread", re.IGNORECASE)
 
 
@@ -37,6 +42,7 @@ class ExitCode(IntEnum):
     INTERRUPTED = 11
     DAMAGED = 12
     LIMIT = 13
+    LOST = 75  # sysexits.h: a temporary failure
 
 
 class TgbulkError(Exception):
@@ -45,9 +51,22 @@ class TgbulkError(Exception):
     exit_code: ExitCode = ExitCode.INTERNAL
     #: What to do next: one line, formatted like the message; empty when there is nothing to advise.
     advice: str = ""
+    #: What failed, for programs; docs/events.md lists the words.
+    kind: str = "internal"
+    #: Whether the same command may succeed later without anybody's doing.
+    retryable: bool = False
+    #: Telegram's own text of the error, "" where it is none of Telegram's.
+    telegram: str = ""
+
+    @property
+    def retry_after(self) -> int | None:
+        """Seconds before which trying again is of no use, None where nobody said."""
+        return None
 
     def __str__(self) -> str:
-        return (self.__doc__ or "").format(*self.args)
+        if self.__doc__ is None:  # python -OO
+            return ": ".join(map(str, self.args)) or type(self).__name__
+        return self.__doc__.format(*self.args)
 
     @property
     def hint(self) -> str:
@@ -57,32 +76,39 @@ class TgbulkError(Exception):
 class UsageError(TgbulkError):
     """{0}"""
 
+    kind = "usage"
     exit_code = ExitCode.USAGE
 
 
 class PartialError(TgbulkError):
     """{0} of {1} failed"""
 
+    kind = "partial"
+    retryable = True
     exit_code = ExitCode.PARTIAL
-    advice = "The rest is complete; run the same command again to try the failed ones."
+    advice = "The rest is complete; run the same command again to retry what failed."
 
 
 class NothingError(TgbulkError):
     """nothing was exported: {0}"""
 
+    kind = "nothing"
     exit_code = ExitCode.NOTHING
 
 
 class LockedError(TgbulkError):
     """{0} is in use by {1}"""
 
+    kind = "locked"
+    retryable = True
     exit_code = ExitCode.LOCKED
-    advice = "Wait until it ends, or stop it."
+    advice = "Wait for it to finish, or stop it."
 
 
 class StorageError(TgbulkError):
     """{0}: {1}"""
 
+    kind = "storage"
     exit_code = ExitCode.STORAGE
 
 
@@ -93,8 +119,9 @@ class NewerFormatError(StorageError):
 
 
 class LimitError(TgbulkError):
-    """the system gives too little: {0}"""
+    """the system ran out of resources: {0}"""
 
+    kind = "limit"
     exit_code = ExitCode.LIMIT
     advice = "{1}"
 
@@ -102,14 +129,18 @@ class LimitError(TgbulkError):
 class NetworkError(TgbulkError):
     """{0}: {1}"""
 
+    kind = "network"
+    retryable = True
     exit_code = ExitCode.NETWORK
 
 
 class InterruptedRunError(TgbulkError):
     """interrupted"""
 
+    kind = "interrupted"
+    retryable = True
     exit_code = ExitCode.INTERRUPTED
-    advice = "Run the same command again to go on."
+    advice = "Run the same command again to continue."
 
 
 def shortage(error: BaseException) -> LimitError | None:
@@ -122,5 +153,5 @@ def shortage(error: BaseException) -> LimitError | None:
     if number in (errno.EMFILE, errno.ENFILE):
         return LimitError("too many open files", "Allow more of them: ulimit -n 1024")
     if number == errno.EAGAIN:
-        return LimitError("no more processes may be started", "Allow more of them: ulimit -u")
+        return LimitError("no more processes can be started", "Allow more of them: ulimit -u")
     return None

@@ -4,8 +4,8 @@ Not multiprocessing's, because that one listens on a named socket in a temporary
 This one has a single socket pair and no name anywhere. It is the parent of all children: it reports each death, and when
 the supervisor is gone it gives them GRACE seconds and kills the rest.
 
-Run as `python -P -m engine.forkserver SOCKET COUNTERS STACKS PRELOAD...`, the first three as descriptors (the latter two of
-engine/pulse.py); a preload is a module, or module:function to be called too.
+Run as `python -P -m tgbulk.engine.forkserver SOCKET COUNTERS STACKS PRELOAD...`, the first three as descriptors (the latter
+two of engine/heartbeat.py); a preload is a module, or module:function to be called too.
 """
 import ctypes
 import gc
@@ -20,15 +20,15 @@ import traceback
 
 import msgpack
 
-from engine import pulse
-from engine.arena import open_parcel
-from engine.channel import MAX_DESCRIPTORS
-from engine.descriptor import load
-from engine.error import shortage
+from tgbulk.engine import heartbeat
+from tgbulk.engine.arena import open_overflow
+from tgbulk.engine.channel import MAX_DESCRIPTORS
+from tgbulk.engine.descriptor import load
+from tgbulk.engine.error import shortage
 
 #: Seconds that children have to leave by themselves when the supervisor is gone.
 GRACE = 3.0
-#: Bytes of one request to start a child; its arguments come as a parcel, the last of its descriptors.
+#: Bytes of one request to start a child; its context comes as an overflow, the last of its descriptors.
 REQUEST_LIMIT = 4096
 #: Bytes kept for saying that there is no memory left.
 SPARE = 1 << 20
@@ -61,8 +61,8 @@ def answer(server: socket.socket, children: dict[int, int]) -> None:
     poll.register(server, select.POLLIN)
     poll.register(wake, select.POLLIN)
     while True:
-        pulse.beat()
-        ready = {descriptor for descriptor, _ in poll.poll(1000 * pulse.BEAT_SECONDS)}
+        heartbeat.beat()
+        ready = {descriptor for descriptor, _ in poll.poll(1000 * heartbeat.BEAT_SECONDS)}
         if wake in ready:
             os.read(wake, 4096)
             report_deaths(server, children)
@@ -73,7 +73,7 @@ def answer(server: socket.socket, children: dict[int, int]) -> None:
             number, name, target, length = msgpack.unpackb(request)
             pid = os.fork()
             if pid == 0:
-                pulse.count_at(number + 1)
+                heartbeat.count_at(number + 1)
                 become(name, target, length, descriptors, own, (wake, waker, server.fileno()))
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -82,7 +82,7 @@ def answer(server: socket.socket, children: dict[int, int]) -> None:
 
 
 def report_deaths(server: socket.socket, children: dict[int, int]) -> None:
-    """Reap every child that ended and tell the supervisor: [dead, number, exit code or minus the signal]."""
+    """Reap every child that ended and report to the supervisor: [dead, number, exit code or minus the signal]."""
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
@@ -127,10 +127,10 @@ def become(
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         with open("/proc/self/comm", "w") as comm:
             comm.write(f"tgbulk-{name}"[:15])
-        arguments = load(open_parcel(descriptors[-1], length), descriptors)
+        control, context = load(open_overflow(descriptors[-1], length), descriptors)
         os.close(descriptors[-1])
         module, _, function = target.partition(":")
-        getattr(importlib.import_module(module), function)(*arguments)
+        getattr(importlib.import_module(module), function)(control, context)
         code = 0
     except SystemExit as leave:
         code = leave.code if isinstance(leave.code, int) else CRASHED
@@ -169,8 +169,8 @@ def main() -> None:
     descriptor, counters, stacks = map(int, sys.argv[1:4])
     server = socket.socket(fileno=descriptor)
     server.set_inheritable(False)
-    pulse.share(counters, stacks)
-    pulse.count_at(0)
+    heartbeat.share(counters, stacks)
+    heartbeat.count_at(0)
     spare = bytearray(SPARE)
     try:
         preload(sys.argv[4:])
@@ -186,11 +186,13 @@ def main() -> None:
 
 def preload(names: list[str]) -> None:
     """Import once for all children."""
+    gc.disable()  # it would only look through what stays
     for name in names:
         module, _, function = name.partition(":")
         imported = importlib.import_module(module)
         if function:
             getattr(imported, function)()
+    gc.enable()
     gc.collect()
     gc.freeze()
 

@@ -1,7 +1,6 @@
 """A log-scale histogram: any positive value, a constant relative width, a sum that is exact."""
 from dataclasses import dataclass, field
 from math import floor, inf, log2
-from typing import Any
 
 #: Bins for each doubling: one is 9 % wide, so a quantile is right within 5 %.
 BINS = 8
@@ -56,12 +55,6 @@ class Histogram:
         border = round(log2(bound) * BINS)
         return sum(count for place, count in self.bins.items() if place < border)
 
-    def row(self) -> list[Any]:
-        """As msgpack values; safe while another thread adds."""
-        return [self.sum, self.low, self.high, list(self.bins.items())]
-
-    @classmethod
-    def of(cls, row: list[Any]) -> "Histogram":
-        """From row()."""
-        total, low, high, bins = row
-        return cls(total, low, high, dict(bins))
+    def copy(self) -> "Histogram":
+        """What was counted so far; safe while another thread adds."""
+        return Histogram(self.sum, self.low, self.high, dict(self.bins))

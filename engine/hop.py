@@ -1,10 +1,10 @@
-"""The frames of the data way: fetch -> process (Page), process -> write (Block), write -> fetch (Have, Gone).
+"""The frames of the data way: fetch -> process (Page), process -> write (Block), write -> fetch (Ack, WorkerGone).
 
-A payload waits in the slot that the frame names, or travels as a parcel (a descriptor beside the frame) when it is larger.
+A payload waits in the slot that the frame names; a larger one travels as an overflow, a descriptor beside the frame.
 """
 from dataclasses import dataclass
 
-from engine.frame import frame
+from tgbulk.engine.frame import frame
 
 
 @frame
@@ -20,18 +20,19 @@ class Page:
     #: what the payload is; the stages' own numbers
     kind: int
     #: the part of its stream to which it belongs, where it begins and below what it ends (0: open); the stages' own measure
-    segment: int
-    mark: int
-    ceiling: int
-    parcel: bool = False
-    #: whose it is, where that matters; the stages' own numbers
+    range_start: int
+    first: int
+    bound: int
+    overflow: bool = False
+    #: whose it is, and what it is about, where that matters; the stages' own numbers
     origin: int = 0
+    subject: int = 0
 
 
 @frame
 @dataclass(slots=True)
 class Block:
-    """What a worker made of a page: the receipt at the start of the slot in `blocks`, the body behind it or in a parcel."""
+    """What a worker made of a page: the receipt at the start of the slot in `blocks`, the body behind it or its overflow."""
 
     seq: int
     slot: int
@@ -39,27 +40,27 @@ class Block:
     kind: int
     receipt: int
     body: int
-    segment: int
-    mark: int
-    parcel: bool = False
+    range_start: int
+    first: int
+    overflow: bool = False
     origin: int = 0
+    subject: int = 0
 
 
 @frame
 @dataclass(slots=True)
-class Have:
-    """Write is done with the block of this page: its receipt can be read, its slot and its worker can be forgotten."""
+class Ack:
+    """Write is done with the block of this page: once its receipt, or the reply in its place, is read, the slot is free."""
 
     seq: int
     slot: int
     receipt: int
-    #: the receiver's answer, for kinds that ask something
-    answer: int = 0
+    overflow: bool = False
 
 
 @frame
 @dataclass(slots=True)
-class Gone:
+class WorkerGone:
     """No block of this worker will come any more."""
 
     worker: int

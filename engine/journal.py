@@ -13,8 +13,9 @@ from zlib import crc32
 
 import msgpack
 
-from engine.durable import sync, sync_folder, write_all
-from engine.error import StorageError
+from tgbulk.engine.durable import sync, sync_folder, write_all
+from tgbulk.engine.error import StorageError
+from tgbulk.engine.folder import Place
 
 _HEADER = struct.Struct("<III")
 
@@ -32,10 +33,10 @@ Take = Callable[[Any], object]
 class Journal:
     """Open for appending."""
 
-    def __init__(self, path: Path, take: Take) -> None:
+    def __init__(self, path: Path | Place, take: Take) -> None:
         """Open or create; `take` gets what is there. DamagedJournalError, or OSError from the file system."""
         self._path = path
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._descriptor = Place.of(path).open(os.O_RDWR | os.O_CREAT)
         try:
             self._end, _ = read(path, take)
             os.ftruncate(self._descriptor, self._end)
@@ -61,18 +62,21 @@ class Journal:
         os.close(self._descriptor)
 
 
-def read(path: Path, take: Take) -> tuple[int, int]:
-    """(end of the last whole record, size of the file), without touching it. DamagedJournalError, OSError."""
-    with open(path, "rb") as file:
+def read(path: Path | Place, take: Take, place: int = 0) -> tuple[int, int]:
+    """(end of the last whole record, size of the file), without touching it; from the record on that begins at `place`.
+
+    DamagedJournalError, OSError.
+    """
+    with Place.of(path).reader() as file:
         size = os.fstat(file.fileno()).st_size
-        place = 0
+        file.seek(place)
         while (payload := _next(file, path, place, size - place)) is not None:
             take(msgpack.unpackb(payload))
             place += _HEADER.size + len(payload)
     return place, size
 
 
-def _next(file: BinaryIO, path: Path, place: int, rest: int) -> bytes | None:
+def _next(file: BinaryIO, path: Path | Place, place: int, rest: int) -> bytes | None:
     """The payload of the record that begins here; None at the end, and where the last one is torn."""
     header = file.read(_HEADER.size)
     if rest < _HEADER.size:

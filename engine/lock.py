@@ -5,17 +5,25 @@ however it ends. The text inside, "PID HOST", is for people and is never trusted
 """
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
+import stat
 import time
 from pathlib import Path
 
-from engine.error import LockedError, StorageError
+from tgbulk.engine.error import LockedError, StorageError
 
 #: Who asks `holder` has the lock for an instant; an owner that meets it tries again.
 ATTEMPTS = 3
 PAUSE_SECONDS = 0.02
+#: How a file system says that it has no locks.
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL)
+#: Bytes of the text inside.
+OWNER_BYTES = 1024
+#: Seconds between two looks of one who waits for a lock.
+POLL_SECONDS = 0.2
 
 
 class Lock:
@@ -37,8 +45,19 @@ class Lock:
         lock._fd = fd
         return lock
 
-    def acquire(self) -> Lock:
-        """Take the lock; LockedError, naming the holder, where another process has it."""
+    def acquire(self, wait: float = 0.0) -> Lock:
+        """Take the lock; LockedError, naming the holder, where another process has it, and has not let go after `wait`
+        seconds."""
+        deadline = time.monotonic() + wait
+        while True:
+            try:
+                return self._acquire()
+            except LockedError:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(min(POLL_SECONDS, wait))
+
+    def _acquire(self) -> Lock:
         for attempt in range(ATTEMPTS):
             fd = self._open()
             try:
@@ -50,7 +69,7 @@ class Lock:
                 continue
             except OSError as error:
                 os.close(fd)
-                raise StorageError(self.path, f"cannot be locked: {error.strerror}") from error
+                raise _unlockable(self.path, error) from error
             if not self._is_current(fd):
                 os.close(fd)
                 continue
@@ -59,6 +78,16 @@ class Lock:
             self._fd = fd
             return self
         raise LockedError(self.what, self._owner() or "another process")
+
+    def renew(self) -> bool:
+        """Make the file again where it was removed while we hold it; whether that was so. LockedError where somebody else
+        has locked another one by now. Whoever was given the descriptor has the old one, which keeps nobody out."""
+        if self._fd < 0 or self._is_current(self._fd):
+            return False
+        before = self._fd
+        self._acquire()
+        os.close(before)
+        return True
 
     def release(self) -> None:
         """Let go. The file stays, since removing it would race with the next owner; `remove` is for the last one."""
@@ -74,7 +103,7 @@ class Lock:
     def holder(self) -> str | None:
         """Who has the lock, "process PID on HOST", or None; never blocks and creates nothing."""
         try:
-            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            fd = _plain(self.path, os.O_RDONLY)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -83,6 +112,8 @@ class Lock:
             fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return self._owner() or "another process"
+        except OSError as error:
+            raise _unlockable(self.path, error) from error
         finally:
             os.close(fd)
         return None
@@ -99,7 +130,7 @@ class Lock:
 
     def _open(self) -> int:
         try:
-            return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            return _plain(self.path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise StorageError(self.path, f"cannot be locked: {error.strerror}") from error
 
@@ -112,9 +143,34 @@ class Lock:
 
     def _owner(self) -> str | None:
         try:
-            pid, _, host = self.path.read_text("utf-8", "replace").strip().partition(" ")
+            fd = _plain(self.path, os.O_RDONLY)
         except OSError:
             return None
+        try:
+            pid, _, host = os.pread(fd, OWNER_BYTES, 0).decode("utf-8", "replace").strip().partition(" ")
+        finally:
+            os.close(fd)
         if not pid.isdigit():
             return None
         return f"process {pid}" if host == socket.gethostname() else f"process {pid} on {host}"
+
+
+def _plain(path: Path, flags: int) -> int:
+    """A descriptor of a plain file: who opens a pipe waits for somebody else. OSError."""
+    fd = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "it is not a file of its own")
+    return fd
+
+
+class NoLocksError(StorageError):
+    """{0} cannot be locked: its file system has no locks (flock: {1})"""
+
+    advice = "Use a folder on another disk, or mount this one with locks."
+
+
+def _unlockable(path: Path, error: OSError) -> StorageError:
+    if error.errno in _NO_LOCKS:
+        return NoLocksError(path, error.strerror)
+    return StorageError(path, f"cannot be locked: {error.strerror}")

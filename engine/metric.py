@@ -1,6 +1,6 @@
-"""Metrics of one process: cumulative numbers and histograms, told once a second to the process that collects them.
+"""Metrics of one process: cumulative numbers and histograms, sent once a second to the process that collects them.
 
-Telling costs the work nothing: a thread does it, over a channel that is never waited for. As everything is cumulative, a
+Sending costs the work nothing: a thread does it, over a channel that is never waited for. As everything is cumulative, a
 snapshot that was dropped is made good by the next one. Numbers and histograms have a name and a label; how they are to be
 understood is for those who name them and those who read them.
 """
@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from time import monotonic
 from types import TracebackType
-from typing import Any
 
-from engine.channel import Channel, ChannelClosed
-from engine.frame import FrameError, frame
-from engine.histogram import Histogram
+from tgbulk.engine.channel import Channel, ChannelClosed
+from tgbulk.engine.frame import FrameError, frame
+from tgbulk.engine.histogram import Histogram
 
 #: Seconds between two snapshots.
 PERIOD = 1.0
@@ -23,13 +22,28 @@ PERIOD = 1.0
 LABELS = 64
 OTHER = "other"
 
-#: (name, label, value)
-Number = tuple[str, str, float]
+
+@dataclass(slots=True)
+class Number:
+    """A cumulative count, or a value as it is now."""
+
+    name: str
+    label: str
+    value: float
+
+
+@dataclass(slots=True)
+class Distribution:
+    """The histogram of one name and label."""
+
+    name: str
+    label: str
+    histogram: Histogram
 
 
 @dataclass(frozen=True, slots=True)
 class Outlet:
-    """Where a process tells its metrics, and under which name."""
+    """Where a process sends its metrics, and under which name."""
 
     process: str
     channel: Channel
@@ -45,7 +59,7 @@ class Snapshot:
     #: monotonic seconds, the same for all processes of a machine
     started: float
     at: float
-    #: CPU seconds of the whole process, and of telling
+    #: CPU seconds of the whole process, and of sending
     cpu: float
     own_cpu: float
     #: snapshots that nobody took
@@ -55,10 +69,8 @@ class Snapshot:
     #: the innermost span under way and its seconds so far, "" for none
     doing: str
     since: float
-    #: [name, label, value]
-    numbers: list[list[Any]]
-    #: [name, label, Histogram.row()]
-    histograms: list[list[Any]]
+    numbers: list[Number]
+    distributions: list[Distribution]
 
 
 class Span:
@@ -87,10 +99,10 @@ class Span:
 
 
 class Meter:
-    """Counts for its process, and tells while it is entered. Only one thread may count."""
+    """Counts for its process, and sends while it is entered. Only one thread may count."""
 
     def __init__(self, outlet: Outlet | None) -> None:
-        """Without an outlet it counts and tells nobody."""
+        """Without an outlet it counts and sends nothing."""
         self._outlet = outlet
         self._numbers: dict[tuple[str, str], float] = {}
         self._histograms: dict[tuple[str, str], Histogram] = {}
@@ -107,7 +119,7 @@ class Meter:
     def __enter__(self) -> "Meter":
         if self._outlet is not None:
             self._outlet.channel.set_blocking(False)
-            self._thread = threading.Thread(target=self._tell_on, name="metrics", daemon=True)
+            self._thread = threading.Thread(target=self._send_periodically, name="metrics", daemon=True)
             self._thread.start()
         return self
 
@@ -117,7 +129,7 @@ class Meter:
         self._leaving.set()
         if self._thread is not None:
             self._thread.join()
-            self.tell(last=True)
+            self.notify(last=True)
 
     def count(self, name: str, amount: float = 1, label: str = "") -> None:
         """Add to a number."""
@@ -145,14 +157,14 @@ class Meter:
         return Span(self, name, self._histogram(name, ""))
 
     def watch(self, source: Callable[[], Iterable[Number]]) -> None:
-        """Numbers that somebody else keeps, asked for at every snapshot, by the thread that tells."""
+        """Numbers that somebody else keeps, asked for at every snapshot, by the thread that sends."""
         self._sources.append(source)
 
     def snapshot(self, last: bool = False) -> Snapshot:
         """What was counted so far."""
         now = monotonic()
         span = self.open
-        watched = [[*number] for source in self._sources for number in source()]
+        watched = [number for source in self._sources for number in source()]
         return Snapshot(
             self._outlet.process if self._outlet else "",
             os.getpid(),
@@ -164,12 +176,12 @@ class Meter:
             last,
             span.name if span else "",
             max(0.0, now - span.start) if span else 0.0,
-            [[*key, value] for key, value in list(self._numbers.items())] + watched,
-            [[*key, value.row()] for key, value in list(self._histograms.items())],
+            [Number(*key, value) for key, value in list(self._numbers.items())] + watched,
+            [Distribution(*key, value.copy()) for key, value in list(self._histograms.items())],
         )
 
-    def tell(self, last: bool = False) -> bool:
-        """Send a snapshot, or drop it; False when there is nobody left to hear it."""
+    def notify(self, last: bool = False) -> bool:
+        """Send a snapshot, or drop it; False when nobody is left to receive it."""
         assert self._outlet is not None
         try:
             self._outlet.channel.send(self.snapshot(last))
@@ -179,8 +191,8 @@ class Meter:
             return False
         return True
 
-    def _tell_on(self) -> None:
-        while self.tell():
+    def _send_periodically(self) -> None:
+        while self.notify():
             self._own_cpu = time.thread_time()
             if self._leaving.wait(PERIOD):
                 return

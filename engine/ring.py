@@ -1,25 +1,26 @@
 """The ring: fetch's table of slots. A slot is free or belongs to exactly one sequence number.
 
       state      owner    may touch it            next state, on
-      FREE       nobody   nobody                  RESERVED  reserve()
-      RESERVED   fetch    fetch                   QUEUED    submit()          FREE  cancel()
+      FREE       nobody   nobody                  QUEUED    submit()
       QUEUED     fetch    fetch (frames)          FLIGHT    a worker has credit
-      FLIGHT     worker   that worker, then write FREE      have              QUEUED  gone (that worker)
+      FLIGHT     worker   that worker, then write FREE      ack               QUEUED  worker gone
 
-One slot number is valid in both arenas, `frames` (the page) and `blocks` (what became of it). Write says `have` when it is
-done with the slot; the receipt is read from it before it is free. A worker holds at most CREDIT
-pages, so its socket never fills. `gone w` comes after the last block of w: exactly what is then still in FLIGHT at w never
+A slot is taken when its payload is there, never before: nobody holds one while waiting for anything but the work it was sent
+with, and that work waits for nobody who waits for a slot. So every slot comes back.
+One slot number is valid in both arenas, `frames` (the page) and `blocks` (what became of it). Write sends `ack` when
+it is done with the slot; the receipt is read from it before it is free. A worker holds at most CREDIT pages, so its socket
+never fills. `worker gone` comes after the last block of that worker: exactly what is then still in FLIGHT there never
 arrived, and goes again.
 """
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from engine.arena import Arena, parcel
-from engine.channel import Channel, ChannelClosed
-from engine.hop import Gone, Have, Page
+from tgbulk.engine.arena import Arena, open_overflow, overflow
+from tgbulk.engine.channel import Channel, ChannelClosed
+from tgbulk.engine.hop import Ack, Page, WorkerGone
 
 #: Pages with one worker at a time.
 CREDIT = 3
@@ -32,11 +33,10 @@ BLOCK_SIZE = 512 * 1024
 DEATHS = 2
 
 
-class State(IntEnum):
+class SlotState(IntEnum):
     FREE = 0
-    RESERVED = 1
-    QUEUED = 2
-    FLIGHT = 3
+    QUEUED = 1
+    FLIGHT = 2
 
 
 class RingError(Exception):
@@ -48,17 +48,17 @@ class Slot:
     """One row of the table."""
 
     number: int
-    state: State = State.FREE
+    state: SlotState = SlotState.FREE
     seq: int = -1
     page: Page | None = None
     #: the payload's own memory, -1 when it is in the arena
-    parcel: int = -1
+    overflow: int = -1
     worker: int = -1
     deaths: int = 0
 
 
 @dataclass(slots=True)
-class Worker:
+class AttachedWorker:
     channel: Channel
     #: its pages in the order in which it got them; it works on the first
     flight: deque[int] = field(default_factory=deque)
@@ -72,18 +72,18 @@ class Ring:
         self,
         frames: Arena,
         blocks: Arena,
-        on_receipt: Callable[[int, bytes, int], None],
+        on_receipt: Callable[[int, bytes], None],
         on_free: Callable[[], None],
         on_lost: Callable[[int], None],
     ) -> None:
-        """Callbacks: on_receipt(seq, receipt, answer); on_free() when a slot is free again; on_lost(seq) for a page that
+        """Callbacks: on_receipt(seq, receipt); on_free() when a slot is free again; on_lost(seq) for a page that
         killed DEATHS workers and will not go out again."""
         self._frames = frames
         self._blocks = blocks
         self._slots = [Slot(number) for number in range(frames.slots)]
         self._free = deque(range(frames.slots))
         self._queue: deque[int] = deque()
-        self._workers: dict[int, Worker] = {}
+        self._workers: dict[int, AttachedWorker] = {}
         #: workers that write has seen the last of, and that have yet to be attached here
         self._early: set[int] = set()
         self._next_seq = 0
@@ -97,65 +97,75 @@ class Ring:
             self._early.remove(worker)
             channel.close()
             return
-        self._workers[worker] = Worker(channel)
+        self._workers[worker] = AttachedWorker(channel)
         self._pump()
-
-    def reserve(self) -> int | None:
-        """A slot for a page that is about to be asked for, None when all are taken."""
-        if not self._free:
-            return None
-        slot = self._slots[self._free.popleft()]
-        slot.state = State.RESERVED
-        return slot.number
-
-    def cancel(self, number: int) -> None:
-        """Give back a reserved slot."""
-        self._release(self._expect(number, State.RESERVED))
 
     def submit(
         self,
-        number: int,
         payload: bytes,
         *,
         stream: int,
         kind: int,
-        segment: int = 0,
-        mark: int = 0,
-        ceiling: int = 0,
+        range_start: int = 0,
+        first: int = 0,
+        bound: int = 0,
         origin: int = 0,
+        subject: int = 0,
     ) -> int:
-        """Put the payload into its reserved slot and send it to a worker, now or as soon as one has credit. Its seq."""
-        slot = self._expect(number, State.RESERVED)
+        """Put the payload into a free slot and send it to a worker, now or as soon as one has credit. Its seq.
+
+        RingError when no slot is free.
+        """
+        if not self._free:
+            raise RingError("no slot is free")
+        slot = self._slots[self._free.popleft()]
         fits = len(payload) <= self._frames.slot_size
         if fits:
-            self._frames.write(number, payload)
+            self._frames.write(slot.number, payload)
         else:
-            slot.parcel = parcel(payload)
+            slot.overflow = overflow(payload)
         slot.seq = self._next_seq
         self._next_seq += 1
-        slot.page = Page(slot.seq, number, len(payload), stream, kind, segment, mark, ceiling, not fits, origin)
+        slot.page = Page(
+            slot.seq, slot.number, len(payload), stream, kind, range_start, first, bound, not fits, origin, subject
+        )
         slot.deaths = 0
         self._enqueue(slot)
         self._pump()
         return slot.seq
 
-    def handle(self, frame: Have | Gone) -> None:
-        """Take in what write says."""
-        if isinstance(frame, Have):
-            self._have(frame)
+    def handle(self, frame: Ack | WorkerGone, descriptors: Sequence[int] = ()) -> None:
+        """Take a message from write, and the descriptors that came with it."""
+        if isinstance(frame, Ack):
+            self._acknowledged(frame, descriptors)
         else:
-            self._gone(frame.worker)
+            self._worker_gone(frame.worker)
 
     def idle(self) -> bool:
         """True when no slot is taken."""
         return len(self._free) == len(self._slots)
 
     @property
+    def full(self) -> bool:
+        """True when every slot is taken."""
+        return not self._free
+
+    @property
     def taken(self) -> int:
         """Slots that are not free."""
         return len(self._slots) - len(self._free)
 
-    def state(self, number: int) -> State:
+    def describe(self) -> str:
+        """Every slot that is taken, and what each worker has, for people."""
+        slots = ", ".join(
+            f"{slot.number} {slot.state.name.lower()} (page {slot.seq}, worker {slot.worker})"
+            for slot in self._slots
+            if slot.state is not SlotState.FREE
+        )
+        workers = ", ".join(f"{number} has {len(one.flight)}" for number, one in self._workers.items())
+        return f"slots taken: {slots or 'none'}; workers: {workers or 'none'}"
+
+    def state(self, number: int) -> SlotState:
         return self._slots[number].state
 
     def close_workers(self) -> None:
@@ -164,16 +174,20 @@ class Ring:
             worker.channel.close()
         self._workers.clear()
 
-    def _have(self, frame: Have) -> None:
-        slot = self._expect(frame.slot, State.FLIGHT, frame.seq)
+    def _acknowledged(self, frame: Ack, descriptors: Sequence[int]) -> None:
+        slot = self._expect(frame.slot, SlotState.FLIGHT, frame.seq)
         self._workers[slot.worker].flight.remove(slot.number)
-        receipt = self._blocks.read(frame.slot, frame.receipt)
+        if frame.overflow:
+            receipt = open_overflow(descriptors[0], frame.receipt)
+            os.close(descriptors[0])
+        else:
+            receipt = self._blocks.read(frame.slot, frame.receipt)
         self._release(slot)
-        self._on_receipt(frame.seq, receipt, frame.answer)
+        self._on_receipt(frame.seq, receipt)
         self._pump()
         self._on_free()
 
-    def _gone(self, number: int) -> None:
+    def _worker_gone(self, number: int) -> None:
         worker = self._workers.pop(number, None)
         if worker is None:
             self._early.add(number)
@@ -193,7 +207,7 @@ class Ring:
         self._pump()
 
     def _enqueue(self, slot: Slot, first: bool = False) -> None:
-        slot.state = State.QUEUED
+        slot.state = SlotState.QUEUED
         slot.worker = -1
         if first:
             self._queue.appendleft(slot.number)
@@ -210,30 +224,30 @@ class Ring:
             worker = self._workers[number]
             slot = self._slots[self._queue.popleft()]
             assert slot.page is not None
-            slot.state = State.FLIGHT
+            slot.state = SlotState.FLIGHT
             slot.worker = number
             worker.flight.append(slot.number)
             try:
-                worker.channel.send(slot.page, [slot.parcel] if slot.parcel >= 0 else [])
+                worker.channel.send(slot.page, [slot.overflow] if slot.overflow >= 0 else [])
             except ChannelClosed:
-                # It stays in flight at the dead worker until write says that nothing more comes from it.
+                # It stays in flight at the dead worker until write reports that nothing more comes from it.
                 worker.closed = True
 
-    def _expect(self, number: int, state: State, seq: int | None = None) -> Slot:
+    def _expect(self, number: int, state: SlotState, seq: int | None = None) -> Slot:
         slot = self._slots[number]
         if slot.state is not state or (seq is not None and slot.seq != seq):
             raise RingError(f"slot {number} is {slot.state.name} of page {slot.seq}, expected {state.name} of {seq}")
         return slot
 
     def _release(self, slot: Slot) -> None:
-        self._close_parcel(slot)
-        slot.state = State.FREE
+        self._close_overflow(slot)
+        slot.state = SlotState.FREE
         slot.seq = -1
         slot.page = None
         slot.worker = -1
         self._free.append(slot.number)
 
-    def _close_parcel(self, slot: Slot) -> None:
-        if slot.parcel >= 0:
-            os.close(slot.parcel)
-            slot.parcel = -1
+    def _close_overflow(self, slot: Slot) -> None:
+        if slot.overflow >= 0:
+            os.close(slot.overflow)
+            slot.overflow = -1

@@ -1,6 +1,6 @@
-"""The supervisor: starts the processes of a run, hears what they say and when they die, turns signals into events.
+"""The supervisor: starts the processes of a run, receives their messages, notices their exits, turns signals into events.
 
-It decides nothing: `events()` yields what happened, in order, and the run (scripts/) acts on it.
+It decides nothing: `events()` yields what happened, in order, and the run (stages/run/) acts on it.
 """
 import os
 import selectors
@@ -16,18 +16,19 @@ from typing import Any
 
 import msgpack
 
-from engine.arena import parcel
-from engine.channel import MAX_DESCRIPTORS, Channel, ChannelClosed, control_pair
-from engine.descriptor import dump
-from engine.error import LimitError, TgbulkError
-from engine.forkserver import GRACE
-from engine.pulse import Watch
+from tgbulk.engine.arena import overflow
+from tgbulk.engine.channel import MAX_DESCRIPTORS, Channel, ChannelClosed, control_pair
+from tgbulk.engine.descriptor import dump
+from tgbulk.engine.entry import Context, EntryPoint
+from tgbulk.engine.error import LimitError, TgbulkError
+from tgbulk.engine.forkserver import GRACE
+from tgbulk.engine.heartbeat import Watch
 
 #: Seconds between two ticks.
 TICK = 0.2
 #: Seconds that the fork server has to import its modules.
 START_LIMIT = 60.0
-#: Seconds without a sign of life after which a process hangs, where nothing else is said.
+#: Seconds without a sign of life after which a process hangs, unless the caller sets another limit.
 PATIENCE = 60.0
 #: Seconds beyond the children's grace after which a fork server that does not leave is killed.
 STOP_LIMIT = 5.0
@@ -55,7 +56,7 @@ class Child:
 
 
 @dataclass(slots=True)
-class Told:
+class Received:
     """A child sent a frame."""
 
     child: Child
@@ -63,7 +64,7 @@ class Told:
 
 
 @dataclass(slots=True)
-class Died:
+class Exited:
     """A child ended; all that it had sent came before."""
 
     child: Child
@@ -71,7 +72,7 @@ class Died:
 
 @dataclass(slots=True)
 class Hung:
-    """A child gave no sign of life and was killed. `stack`: where its threads were, "" when it did not even tell that."""
+    """A child did not respond and was killed. `stack`: where its threads were, "" when it did not answer."""
 
     child: Child
     stack: str
@@ -85,11 +86,16 @@ class Signalled:
 
 
 @dataclass(slots=True)
+class Readable:
+    """The input can be read, or is at its end."""
+
+
+@dataclass(slots=True)
 class Tick:
     """TICK seconds or more went by."""
 
 
-Event = Told | Died | Hung | Signalled | Tick
+Event = Received | Exited | Hung | Signalled | Readable | Tick
 
 
 class Supervisor:
@@ -101,11 +107,16 @@ class Supervisor:
         self._preload = preload
         self._patience = patience
         self._children: dict[int, Child] = {}
-        self._selector = selectors.DefaultSelector()
+        #: poll also takes an input that is a file, unlike epoll
+        self._selector = selectors.PollSelector()
+        self._input: int | None = None
         self._handlers: dict[int, Any] = {}
         self._next_tick = time.monotonic() + TICK
         #: numbers of the signals that came after the last event
         self.signals = b""
+        #: Whether one came. Then the handlers stay, and do nothing: who was asked to stop writes down how it ended, and is
+        #: not to be cut short at that by being asked again.
+        self._signalled = False
 
     def __enter__(self) -> "Supervisor":
         # Blocked while the fork server starts: it and its children inherit no half-made state.
@@ -131,7 +142,7 @@ class Supervisor:
         with theirs:
             given = [theirs.fileno(), self._watch.counters, self._watch.stacks]
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "engine.forkserver", *map(str, given), *self._preload],
+                [sys.executable, "-P", "-m", "tgbulk.engine.forkserver", *map(str, given), *self._preload],
                 pass_fds=given,
                 stdin=subprocess.DEVNULL,
             )
@@ -158,8 +169,9 @@ class Supervisor:
             self.signals = os.read(self._wake, 64)
         except BlockingIOError:
             pass
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
+        if not self._signalled and not self.signals:
+            for number, handler in self._handlers.items():
+                signal.signal(number, handler)
         signal.set_wakeup_fd(self._old_wakeup)
         os.close(self._wake)
         os.close(self._waker)
@@ -171,15 +183,17 @@ class Supervisor:
         """The living ones."""
         return [child for child in self._children.values() if child.status is None]
 
-    def start(self, name: str, target: str, *arguments: object, patience: float = PATIENCE) -> Child:
-        """Start `module:function` as a process with (control channel, *arguments).
+    def start(
+        self, name: str, entry: EntryPoint[Context], context: Context, patience: float = PATIENCE
+    ) -> Child:
+        """Start a process there, with its control channel and this context.
 
-        Arguments are pickled; channels, arenas and locks among them travel as descriptors, and the caller closes its own.
+        The context is pickled; channels, arenas and locks in it travel as descriptors, and the caller closes its own.
         """
         ours, theirs = control_pair()
         child = Child(len(self._children), name, ours, patience)
         try:
-            self._request(child, target, *dump((theirs, *arguments)))
+            self._request(child, entry.name, *dump(theirs, context))
         except BaseException:
             ours.close()
             raise
@@ -189,17 +203,27 @@ class Supervisor:
         self._selector.register(ours, selectors.EVENT_READ, child)
         return child
 
-    def _request(self, child: Child, target: str, data: bytes, descriptors: list[int]) -> None:
+    def _request(self, child: Child, entry: str, data: bytes, descriptors: list[int]) -> None:
         if len(descriptors) >= MAX_DESCRIPTORS:
             raise ValueError(f"{child.name} needs {len(descriptors)} descriptors, the limit is {MAX_DESCRIPTORS - 1}")
-        request = msgpack.packb([child.number, child.name, target, len(data)])
-        data_parcel = parcel(data)
+        request = msgpack.packb([child.number, child.name, entry, len(data)])
+        data_overflow = overflow(data)
         try:
-            socket.send_fds(self._server, [request], [*descriptors, data_parcel])
+            socket.send_fds(self._server, [request], [*descriptors, data_overflow])
         except ConnectionError as error:
             raise ForkServerEndedError from error
         finally:
-            os.close(data_parcel)
+            os.close(data_overflow)
+
+    def watch_input(self, descriptor: int | None) -> None:
+        """Yield Readable whenever this descriptor can be read; None: not any more."""
+        if descriptor == self._input:
+            return
+        if self._input is not None:
+            self._selector.unregister(self._input)
+        if descriptor is not None:
+            self._selector.register(descriptor, selectors.EVENT_READ)
+        self._input = descriptor
 
     def kill(self, only: Child | None = None) -> None:
         """SIGKILL every child that still lives, or this one."""
@@ -208,33 +232,36 @@ class Supervisor:
                 _kill(child.pid)
 
     def events(self) -> Iterator[Event]:
-        """What happens, until the caller has heard enough. ForkServerEndedError when the fork server dies, LimitError when
+        """What happens, until the caller has seen enough. ForkServerEndedError when the fork server dies, LimitError when
         the system gives it too little."""
         while True:
             ready = self._selector.select(max(0.0, self._next_tick - time.monotonic()))
-            # Deaths last: what a child said is often their cause.
+            # Exits last: what a child sent is often their cause.
             for key, _ in sorted(ready, key=lambda pair: pair[0].fileobj is self._server):
                 if isinstance(key.data, Child):
-                    yield from self._hear(key.data)
+                    yield from self._receive(key.data)
                 elif key.fileobj == self._wake:
                     for number in os.read(self._wake, 64):
+                        self._signalled = True
                         yield Signalled(number)
-                else:
-                    yield from self._hear_server()
+                elif key.fileobj is self._server:
+                    yield from self._receive_server()
+                elif key.fileobj == self._input:  # else it is not watched any more, since an event before this one
+                    yield Readable()
             if time.monotonic() >= self._next_tick:
                 self._next_tick = time.monotonic() + TICK
                 yield from self._look()
                 yield Tick()
 
-    def _hear(self, child: Child) -> Iterator[Event]:
+    def _receive(self, child: Child) -> Iterator[Event]:
         try:
             frame, _ = child.control.receive()
         except ChannelClosed:
             self._selector.unregister(child.control)
             return
-        yield Told(child, frame)
+        yield Received(child, frame)
 
-    def _hear_server(self) -> Iterator[Event]:
+    def _receive_server(self) -> Iterator[Event]:
         try:
             report = self._server.recv(4096)
         except ConnectionError as error:
@@ -251,9 +278,9 @@ class Supervisor:
             self._watch.add(0, self._process.pid, self._patience)  # its imports are over
             return
         self._watch.remove(number + 1)
-        yield from self._last_words(child)
+        yield from self._drain(child)
         child.status = value
-        yield Died(child)
+        yield Exited(child)
 
     def _look(self) -> Iterator[Event]:
         """Kill what hangs."""
@@ -266,7 +293,7 @@ class Supervisor:
             _kill(child.pid)
             yield Hung(child, stack)
 
-    def _last_words(self, child: Child) -> Iterator[Event]:
+    def _drain(self, child: Child) -> Iterator[Event]:
         """What a dead child had sent before; waits for nothing, should some heir of the child hold its end open."""
         child.control.set_blocking(False)
         while True:
@@ -274,7 +301,7 @@ class Supervisor:
                 frame, _ = child.control.receive()
             except (ChannelClosed, BlockingIOError):
                 break
-            yield Told(child, frame)
+            yield Received(child, frame)
         if child.control in self._selector.get_map():
             self._selector.unregister(child.control)
         child.control.close()

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-import engine
-import stages
-from engine import frame
+from tgbulk import engine, stages
+from tgbulk.engine import frame
 
 
 def modules(package: ModuleType) -> Iterator[ModuleType]:
@@ -46,7 +45,7 @@ def is_record(cls: type[Any]) -> bool:
     return dataclasses.is_dataclass(cls) or (issubclass(cls, tuple) and hasattr(cls, "_fields"))
 
 
-@pytest.mark.parametrize("cls", list(filter(is_record, classes())), ids=lambda cls: cls.__qualname__)
+@pytest.mark.parametrize("cls", [cls for cls in classes() if is_record(cls)], ids=lambda cls: cls.__qualname__)
 def test_records(cls: type[Any]) -> None:
     """Also those of which there is one, such as configuration: so there is no exception to remember."""
     assert not has_dict(cls)

@@ -1,4 +1,4 @@
-"""python -m perf.bench: measure, print a table, keep everything as JSON."""
+"""python -m tgbulk.perf.bench: measure, print a table, keep everything as JSON."""
 from __future__ import annotations
 
 import json
@@ -16,13 +16,13 @@ from typing import Any
 
 import click
 
-from perf.bench.case import Bench, Scale, say
-from perf.bench.cases import CASES
-from perf.bench.error import BenchError
-from perf.bench.measure import adopt_orphans
-from perf.bench.row import Row
-from perf.bench.table import table
-from perf.simdc.launcher import SimDCError
+from tgbulk.perf.bench.case import Bench, Scale, say
+from tgbulk.perf.bench.cases import CASES
+from tgbulk.perf.bench.error import BenchError
+from tgbulk.perf.bench.measure import adopt_orphans
+from tgbulk.perf.bench.row import Row
+from tgbulk.perf.bench.table import table
+from tgbulk.perf.simdc.launcher import SimDCError
 
 RESULTS = Path("bench-results")
 RUNS = 3

@@ -9,13 +9,14 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from perf.bench.error import BenchError, NotRunnableError
-from perf.bench.exporter import Chat, Exporter
-from perf.bench.measure import Launch, Usage, run
-from perf.bench.row import Row
-from perf.bench.server import Server, Traffic
+from tgbulk.perf.bench.chat import Chat
+from tgbulk.perf.bench.error import BenchError, NotRunnableError
+from tgbulk.perf.bench.exporter import Exporter
+from tgbulk.perf.bench.measure import Launch, Usage, run
+from tgbulk.perf.bench.row import Row
+from tgbulk.perf.bench.server import Server, Traffic
 
-#: Seconds that a run may take, and seconds more for each message and each file.
+#: Seconds that a program may take, and seconds more for each message and each file.
 RUN_LIMIT = 120.0
 MESSAGE_LIMIT = 0.003
 FILE_LIMIT = 0.3
@@ -39,6 +40,11 @@ class Job:
     exporter: Exporter
     chats: Sequence[Chat]
     output: Path | None = None
+
+    @property
+    def home(self) -> Path:
+        """Where the program is logged in on this server."""
+        return self.server.home(self.exporter.name, self.exporter.prepare)
 
     @property
     def messages(self) -> int:
@@ -94,7 +100,8 @@ class Bench:
         launches = [self._launch(job) for job in jobs]
         for job in jobs:
             job.server.begin()
-        limit = RUN_LIMIT + max(job.messages * (FILE_LIMIT if job.has_files else MESSAGE_LIMIT) for job in jobs)
+        programs = max((launch.programs for launch in launches if launch is not None), default=1)
+        limit = RUN_LIMIT * programs + max(job.messages * (FILE_LIMIT if job.has_files else MESSAGE_LIMIT) for job in jobs)
         usages = iter(run([launch for launch in launches if launch is not None], limit, watch_memory=watch_memory))
         return [
             None if launch is None else self._finish(job, launch, next(usages))
@@ -108,14 +115,14 @@ class Bench:
         output = job.output or self.folder / f"output-{self._outputs}"
         output.mkdir(exist_ok=True)
         try:
-            return job.exporter.launch(job.server, job.server.home(job.exporter), job.chats, output)
+            return job.exporter.launch(job.server, job.home, job.chats, output)
         except NotRunnableError as error:
             self._skip(job.exporter.name, str(error))
             return None
 
     def _finish(self, job: Job, launch: Launch, usage: Usage) -> Result | None:
         traffic = job.server.traffic()
-        messages = job.exporter.count(job.server.home(job.exporter), launch.folder) if usage.exit_code == 0 else 0
+        messages = job.exporter.count(job.home, launch.folder) if usage.exit_code == 0 else 0
         problem = self._problem(job, launch, usage, messages)
         result = Result(messages, usage, traffic)
         names = [chat.name for chat in job.chats]
@@ -133,8 +140,8 @@ class Bench:
     def _problem(self, job: Job, launch: Launch, usage: Usage, messages: int) -> str | None:
         if usage.exit_code or usage.killed:
             words = (launch.folder / "stderr").read_text(errors="replace").strip()[-LAST_WORDS:]
-            fate = "had to be killed" if usage.killed else f"ended with exit code {usage.exit_code}"
-            return f"{fate}: {words}"
+            exit_status = "had to be killed" if usage.killed else f"ended with exit code {usage.exit_code}"
+            return f"{exit_status}: {words}"
         return None if messages == job.messages else f"wrote {messages:,} of {job.messages:,} messages"
 
     def _skip(self, name: str, reason: str) -> None:

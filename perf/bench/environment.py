@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from perf.bench.error import NotRunnableError
+from tgbulk.perf.bench.error import NotRunnableError
 
 #: Beside the results; `make clean` removes both.
 CACHE = Path("bench-results/env").absolute()

@@ -3,30 +3,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from perf.bench.measure import Launch
-    from perf.bench.server import Server
+from tgbulk.perf.bench.chat import Chat
+from tgbulk.perf.bench.measure import Launch
+from tgbulk.perf.bench.server import Server
 
 #: Settings of the user's own that would lead a program elsewhere.
 PRIVATE = ("TGBULK_", "TELEGRAM_", "TG_", "PYTHON")
-
-
-@dataclass(frozen=True, slots=True)
-class Chat:
-    """A generated supergroup."""
-
-    name: str
-    messages: int
-    #: bytes of the document that each message has then; 0 for ordinary messages
-    file_size: int = 0
-
-    @property
-    def username(self) -> str:
-        return f"sim_{self.name}"
 
 
 class Exporter(Protocol):

@@ -27,6 +27,10 @@ class Launch:
     environment: Mapping[str, str]
     #: working folder; stdout and stderr are kept in it
     folder: Path
+    #: how many programs run one after the other
+    programs: int = 1
+    #: its standard input
+    stdin: Path = Path(os.devnull)
 
 
 @dataclass(slots=True)
@@ -69,10 +73,14 @@ class Running:
         self._leader_ended = 0.0
         self._killed = False
         self.usage: Usage | None = None
-        with (launch.folder / "stdout").open("wb") as out, (launch.folder / "stderr").open("wb") as err:
+        with (
+            launch.stdin.open("rb") as given,
+            (launch.folder / "stdout").open("wb") as out,
+            (launch.folder / "stderr").open("wb") as err,
+        ):
             self._started = time.monotonic()
             self._process = subprocess.Popen(
-                launch.command, cwd=launch.folder, env=dict(launch.environment), stdin=subprocess.DEVNULL, stdout=out,
+                launch.command, cwd=launch.folder, env=dict(launch.environment), stdin=given, stdout=out,
                 stderr=err, start_new_session=True,
             )
 

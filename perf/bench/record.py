@@ -1,7 +1,7 @@
 """Makes many records of one kind and prints as JSON what they take: {"bytes", "seconds"} for all of them.
 
-A program of its own, so that each kind begins with a fresh heap: `python -m perf.bench.record FORM CLASS COUNT`, with CLASS
-as module:name. FORM is `class` (as it is), `twin` (a dataclass with the same fields and without slots), `dict`, or
+A program of its own, so that each kind begins with a fresh heap: `python -m tgbulk.perf.bench.record FORM CLASS COUNT`, with
+CLASS as module:name. FORM is `class` (as it is), `twin` (a dataclass with the same fields and without slots), `dict`, or
 `telethon` (Telethon's object, with a value for each of its own fields). Values are made before and are not counted.
 """
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The simulated data centre of a case, the programs that are logged in there, and what it saw of a run."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -9,8 +9,10 @@ from typing import Any
 
 import psutil
 
-from perf.bench.exporter import Chat, Exporter
-from perf.simdc.launcher import SimDC
+from tgbulk.perf.bench.chat import Chat
+from tgbulk.perf.simdc.corpus.build import FIRST_BULK
+from tgbulk.perf.simdc.launcher import SimDC
+from tgbulk.perf.simdc.world import CHANNEL_MARK
 
 HISTORY = "messages.getHistory"
 
@@ -95,15 +97,33 @@ class Server:
         """Who can log in: phone, code, perhaps password."""
         return self._dc.accounts
 
-    def home(self, exporter: Exporter) -> Path:
-        """The exporter's own folder, in which it is logged in here."""
-        home = self._homes.get(exporter.name)
+    def home(self, name: str, prepare: Callable[[Server, Path], None]) -> Path:
+        """The folder of the program of this name, in which `prepare` has logged it in here."""
+        home = self._homes.get(name)
         if home is None:
-            home = self._folder / f"home-{self.settings['port']}-{exporter.name.replace(' ', '-')}"
+            home = self._folder / f"home-{self.settings['port']}-{name.replace(' ', '-')}"
             home.mkdir()
-            exporter.prepare(self, home)
-            self._homes[exporter.name] = home
+            prepare(self, home)
+            self._homes[name] = home
         return home
+
+    def marked_id(self, chat: Chat) -> int:
+        """Of one without files."""
+        bulk = [one for one in self.chats if not one.file_size]
+        return -CHANNEL_MARK - FIRST_BULK - bulk.index(chat)
+
+    def change(self, chat: Chat) -> None:
+        """Edit a message of this chat, and delete another one."""
+        self._dc.control("mutate", chat=chat.username, edit=1, delete=1)
+
+    def insert(self, chats: Sequence[Chat], rate: float) -> None:
+        """Messages come in each of these chats, so many a second."""
+        for chat in chats:
+            self._dc.control("mutate", chat=chat.username, rates={"insert": rate})
+
+    def inserted(self) -> int:
+        """Messages that came since the start."""
+        return sum(one["do"] == "insert" for one in self._dc.control("mutations"))
 
     def begin(self) -> None:
         """Count from zero, with all that an account may ask at once."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from perf.bench.row import Row, Unit
+from tgbulk.perf.bench.row import Row, Unit
 
 HEAD = ("case", "what", "ours", "baseline", "", "ratio", "goal", "met")
 #: Columns of numbers.

@@ -1,7 +1,7 @@
 """Starts tgbulk with all its records unslotted, each with a __dict__; everything else is as it is.
 
-A program of its own, `python -m perf.bench.unslotted ...` with the words of tgbulk; the fork server calls install() before
-it imports the stages. What is replaced is found by name, since perf imports none of what it measures.
+A program of its own, `python -m tgbulk.perf.bench.unslotted ...` with the words of tgbulk; the fork server calls install()
+before it imports the stages. What is replaced is found by name, since perf imports none of what it measures.
 """
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def install() -> None:
 
 def main() -> None:
     install()
-    attempt: Any = import_module("scripts.attempt")
-    attempt.PRELOAD.insert(0, "perf.bench.unslotted:install")
-    import_module("scripts.cli").main()
+    attempt: Any = import_module("tgbulk.stages.run.attempt")
+    attempt.PRELOAD.insert(0, "tgbulk.perf.bench.unslotted:install")
+    import_module("tgbulk.cli.main").main()
 
 
 def _loose(cls: type[Any] | None = None, /, *, slots: bool = False, **options: Any) -> Any:

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from perf.bench.exporter import Chat
-from perf.bench.measure import Launch
-from perf.bench.server import Server
-from perf.bench.tgbulk import TgBulk
-
-ROOT = str(Path(__file__).parents[2])
+from tgbulk.perf.bench.chat import Chat
+from tgbulk.perf.bench.measure import Launch
+from tgbulk.perf.bench.server import Server
+from tgbulk.perf.bench.tgbulk import TgBulk
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,4 +22,4 @@ class Variant(TgBulk):
         """The same command, through the module."""
         launch = TgBulk.launch(self, server, home, chats, output)
         command = [sys.executable, "-m", self.module, *launch.command[1:]]
-        return replace(launch, command=command, environment={**launch.environment, "PYTHONPATH": ROOT})
+        return replace(launch, command=command)

@@ -7,7 +7,7 @@ from typing import Any
 from isal import isal_zlib
 from telethon.tl import TLObject, types
 
-from perf.simdc.call import RpcError
+from tgbulk.perf.simdc.call import RpcError
 
 #: Answers of at most this many bytes are never gzipped.
 MIN_GZIPPED = 512

@@ -4,20 +4,30 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from hashlib import sha1, sha256
-from typing import TYPE_CHECKING
+from typing import Any
 
-from perf.simdc.call import Login
-
-if TYPE_CHECKING:
-    from perf.simdc.session import Session
+from tgbulk.perf.simdc.world import Account
 
 #: Seconds that a server salt is the current one; it is accepted for as long again.
 SALT_PERIOD = 1800
 
 
 @dataclass(slots=True)
+class Login:
+    """What is known of one auth key: whom it is logged in as, and what a half-done login has reached."""
+
+    key_id: int
+    account: Account | None = None
+    pending: dict[str, Any] = field(default_factory=dict)
+    #: it was used from two addresses at a time, which ends it for good
+    duplicated: bool = False
+    #: of the containers of updates that this login was sent
+    seq: int = 1
+
+
+@dataclass(slots=True)
 class AuthKey:
-    """One 256-byte auth key of one data centre, who is logged in with it, and its open sessions."""
+    """One 256-byte auth key of one data centre, and who is logged in with it."""
 
     secret: bytes
     dc_id: int
@@ -25,7 +35,6 @@ class AuthKey:
     first_salt: int
     made: int
     login: Login
-    sessions: list[Session] = field(default_factory=list)
 
     @classmethod
     def create(cls, secret: bytes, dc_id: int, first_salt: int, made: int) -> AuthKey:
@@ -53,8 +62,3 @@ class AuthKey:
         if salt == self.first_salt and now < self.made + SALT_PERIOD:
             return True
         return salt in (self.salt(period), self.salt(period - 1))
-
-    def push(self, update: bytes) -> None:
-        """Send an update, boxed and serialised, to every open session."""
-        for session in self.sessions:
-            session.send(update)

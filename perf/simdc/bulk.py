@@ -8,10 +8,10 @@ from typing import Any
 
 from telethon.extensions import BinaryReader
 
-from perf.simdc.corpus.mention import mentioned
-from perf.simdc.history import History
-from perf.simdc.template import Template, make_templates
-from perf.simdc.window import unix
+from tgbulk.perf.simdc.corpus.mention import mentioned
+from tgbulk.perf.simdc.history import History
+from tgbulk.perf.simdc.template import Template, make_templates
+from tgbulk.perf.simdc.window import unix
 
 TEMPLATES = 397
 #: After so many ids the gaps repeat.
@@ -35,7 +35,7 @@ class BulkHistory(History):
         random = Random(f"{seed}:{peer_id}")
         self._live = sorted(random.sample(range(PERIOD), SPARSE if sparse else DENSE))
         self._before = [bisect_left(self._live, place) for place in range(PERIOD)]
-        self._templates = make_templates(random, TEMPLATES, peer_id, users)
+        self._templates = make_templates(random, min(TEMPLATES, max(1, count)), peer_id, users)
         self._count = count
         self._top = self._id_at(count - 1) if count else 0
         self._step = max(1, min(STEP, _SPAN // max(1, self._top)))
@@ -106,7 +106,8 @@ class BulkHistory(History):
         if self._edited or self._added or self._spoilt:
             return super().messages(ids)
         templates, start, step = self._templates, self._start, self._step
-        return [templates[i % TEMPLATES].fill(i, start + i * step) for i in ids]
+        number = len(templates)
+        return [templates[i % number].fill(i, start + i * step) for i in ids]
 
     def shown(self, ids: Sequence[int]) -> Sequence[int]:
         return ids
@@ -116,8 +117,8 @@ class BulkHistory(History):
 
     def peers(self, ids: Iterable[int]) -> set[int]:
         if not (self._edited or self._added):
-            templates = self._templates
-            return set().union(*[templates[i % TEMPLATES].peers for i in ids])
+            templates, number = self._templates, len(self._templates)
+            return set().union(*[templates[i % number].peers for i in ids])
         return set().union(*map(self._peers_of, ids))
 
     def append(self, message: Any) -> None:
@@ -146,6 +147,21 @@ class BulkHistory(History):
         else:
             self._edited.pop(message_id, None)
             insort(self._deleted, self._rank_at(message_id))
+
+    def restore(self, message_id: int, data: bytes) -> None:
+        """Bring a deleted message back; ValueError for an id that is none's."""
+        rank = self._rank_at(message_id)
+        if message_id <= self._top and self._is_deleted(rank) and self._id_at(rank) == message_id:
+            self._deleted.remove(rank)
+            self._edited[message_id] = data
+        elif self._top < message_id <= self._last and message_id not in self._added:
+            place = bisect_left(self._added_ids, message_id)
+            self._added[message_id] = data
+            self._added_ids.insert(place, message_id)
+            date = unix(self.object(message_id).date)
+            self._added_dates.insert(place, max(date, self._added_dates[place - 1]) if place else date)
+        else:
+            raise ValueError(f"message {message_id} is not a deleted one")
 
     def spoil(self, message_id: int, data: bytes) -> None:
         """Send these bytes instead of a message, in pages only; none make it whole again."""
@@ -181,7 +197,7 @@ class BulkHistory(History):
         return self._start + message_id * self._step
 
     def _template(self, message_id: int) -> Template:
-        return self._templates[message_id % TEMPLATES]
+        return self._templates[message_id % len(self._templates)]
 
     def _peers_of(self, message_id: int) -> Iterable[int]:
         if message_id in self._edited or message_id in self._added:

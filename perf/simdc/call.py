@@ -3,12 +3,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from perf.simdc.ledger import Ledger
-
-if TYPE_CHECKING:
-    from perf.simdc.world import Account, World
+from tgbulk.perf.simdc.auth_key import Login
+from tgbulk.perf.simdc.ledger import Ledger
+from tgbulk.perf.simdc.world import Account, World
 
 
 class RpcError(Exception):
@@ -18,15 +17,6 @@ class RpcError(Exception):
         super().__init__(f"{code} {message}")
         self.code = code
         self.message = message
-
-
-@dataclass(slots=True)
-class Login:
-    """What is known of one auth key: whom it is logged in as, and what a half-done login has reached."""
-
-    key_id: int
-    account: Account | None = None
-    pending: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -2,50 +2,87 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from dataclasses import dataclass, field
 from struct import Struct
-from typing import TYPE_CHECKING
 
-from perf.simdc.cipher import unseal
-from perf.simdc.handshake import Handshake, HandshakeError
-from perf.simdc.inbox import Inbox
-from perf.simdc.session import Session
-from perf.simdc.transport import Transport, TransportError, detect
-
-if TYPE_CHECKING:
-    from perf.simdc.auth_key import AuthKey
-    from perf.simdc.server import Server
+from tgbulk.perf.simdc.auth_key import AuthKey
+from tgbulk.perf.simdc.cipher import unseal
+from tgbulk.perf.simdc.dispatcher import Dispatcher
+from tgbulk.perf.simdc.fault import Greeting
+from tgbulk.perf.simdc.handshake import Handshake, HandshakeError
+from tgbulk.perf.simdc.inbox import Inbox
+from tgbulk.perf.simdc.rsa_key import RsaKey
+from tgbulk.perf.simdc.session import Session
+from tgbulk.perf.simdc.transport import Transport, TransportError, detect
 
 #: Transport-level error: no such auth key here.
 UNKNOWN_KEY = (-404).to_bytes(4, "little", signed=True)
+
+#: Bytes of a greeting that is no MTProto.
+GARBAGE_BYTES = 4096
 
 _MESSAGE = Struct("<qqqii")
 _PLAIN = Struct("<qqi")
 
 
+@dataclass(slots=True)
+class Hub:
+    """What all connections of a server share, and the connections that are open."""
+
+    rsa_key: RsaKey
+    dispatcher: Dispatcher
+    connections: set[Connection] = field(default_factory=set)
+
+    def admit(self, key: AuthKey) -> None:
+        """Take in an auth key that a handshake made."""
+        ledger = self.dispatcher.ledger
+        ledger.keys[key.login.key_id] = key
+        self.dispatcher.counter.handshakes += 1
+        ledger.save()
+
+    def drop(self) -> None:
+        """Cut every connection now."""
+        for connection in list(self.connections):
+            connection.abort()
+
+
 class Connection(asyncio.Protocol):
     """Bytes in, packets to their sessions, packets out."""
 
-    def __init__(self, server: Server, dc_id: int) -> None:
-        self._server = server
+    def __init__(self, hub: Hub, dc_id: int) -> None:
+        self._hub = hub
+        self._counter = hub.dispatcher.counter
+        self._ledger = hub.dispatcher.ledger
         self._dc_id = dc_id
         self._buffer = bytearray()
         self._codec: Transport | None = None
         self._socket: asyncio.Transport | None = None
-        self._handshake = Handshake(server.rsa_key, dc_id, server.admit)
+        self._handshake = Handshake(hub.rsa_key, dc_id, hub.admit)
         self._sessions: dict[tuple[int, int], tuple[Session, Inbox]] = {}
         self._leave: asyncio.TimerHandle | None = None
+        self._greeting = Greeting.NOTHING
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is open."""
         assert isinstance(transport, asyncio.Transport)
+        fault = self._hub.dispatcher.fault
+        if fault.only_from and transport.get_extra_info("peername")[0] != fault.only_from:
+            self._counter.strangers += 1
+            return transport.abort()
         self._socket = transport
-        self._server.connections.add(self)
-        self._server.counter.connections += 1
+        self._hub.connections.add(self)
+        self._counter.connections += 1
+        self._greeting = fault.greets(self._dc_id)
+        if self._greeting is Greeting.CLOSE:
+            transport.close()
+        elif self._greeting is Greeting.GARBAGE:
+            transport.write(fault.random.randbytes(GARBAGE_BYTES))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed: forget its sessions; answers that come later go nowhere."""
         self._socket = None
-        self._server.connections.discard(self)
+        self._hub.connections.discard(self)
         for session, _ in list(self._sessions.values()):
             self.forget(session)
         if self._leave is not None:
@@ -53,7 +90,9 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the client."""
-        self._server.counter.bytes_in += len(data)
+        self._counter.bytes_in += len(data)
+        if self._greeting is not Greeting.NOTHING:
+            return
         self._buffer += data
         try:
             if self._codec is None:
@@ -63,7 +102,7 @@ class Connection(asyncio.Protocol):
             for packet in self._codec.packets(self._buffer):
                 self._packet(packet)
         except (TransportError, HandshakeError) as error:
-            self._server.complain(f"connection to DC {self._dc_id} closed: {error}")
+            complain(f"connection to DC {self._dc_id} closed: {error}")
             self.close()
 
     def send(self, packet: bytes) -> None:
@@ -72,7 +111,7 @@ class Connection(asyncio.Protocol):
             return
         data = self._codec.wrap(packet)
         self._socket.write(data)
-        self._server.counter.bytes_out += len(data)
+        self._counter.bytes_out += len(data)
 
     def close(self) -> None:
         """Close after what is already written."""
@@ -84,6 +123,11 @@ class Connection(asyncio.Protocol):
         if self._socket is not None:
             self._socket.abort()
 
+    @property
+    def host(self) -> str:
+        """The client's address, empty when it is gone."""
+        return "" if self._socket is None else str(self._socket.get_extra_info("peername")[0])
+
     def close_after(self, seconds: int) -> None:
         """Close at the given time unless asked again before."""
         if self._leave is not None:
@@ -92,14 +136,15 @@ class Connection(asyncio.Protocol):
 
     def forget(self, session: Session) -> None:
         """Drop a session; its next message makes a new one."""
-        session.key.sessions.remove(session)
-        del self._sessions[session.key.login.key_id, session.session_id]
+        key_id = session.key.login.key_id
+        self._ledger.sessions[key_id].remove(session)
+        del self._sessions[key_id, session.session_id]
 
     def _packet(self, packet: bytes) -> None:
         key_id = int.from_bytes(packet[:8], "little")
         if key_id == 0:
             return self._plain(packet)
-        key = self._server.ledger.keys.get(key_id)
+        key = self._ledger.keys.get(key_id)
         plain = unseal(key.secret, packet) if key is not None and key.dc_id == self._dc_id else None
         if key is None or plain is None:
             self.send(UNKNOWN_KEY)
@@ -114,9 +159,13 @@ class Connection(asyncio.Protocol):
         known = self._sessions.get((key.login.key_id, session_id))
         if known is None:
             session = Session(self, key, session_id)
-            known = session, Inbox(session, self._server.dispatcher)
+            others = {one.connection.host for one in self._ledger.sessions.get(key.login.key_id, ())} - {"", self.host}
+            # The two families of one host are none of another.
+            if any(":" not in host + self.host for host in others):
+                key.login.duplicated = True
+            known = session, Inbox(session, self._hub.dispatcher)
             self._sessions[key.login.key_id, session_id] = known
-            key.sessions.append(session)
+            self._ledger.sessions.setdefault(key.login.key_id, []).append(session)
         return known[1]
 
     def _plain(self, packet: bytes) -> None:
@@ -125,3 +174,8 @@ class Connection(asyncio.Protocol):
         _, msg_id, length = _PLAIN.unpack_from(packet)
         answer = self._handshake.answer(packet[_PLAIN.size : _PLAIN.size + length])
         self.send(_PLAIN.pack(0, msg_id | 1, len(answer)) + answer)
+
+
+def complain(line: str) -> None:
+    """Say on stderr what a client did wrong, or what this server did."""
+    print(f"simdc: {line}", file=sys.stderr, flush=True)

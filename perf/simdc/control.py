@@ -10,12 +10,14 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from perf.simdc import alteration, mutation
-from perf.simdc.bulk import BulkHistory
-from perf.simdc.fault import Fault
-from perf.simdc.flood import Limit
-from perf.simdc.server import Server
-from perf.simdc.truth import write_truth
+from tgbulk.perf.simdc import alteration, belonging, migration, mutation
+from tgbulk.perf.simdc.box import Boxes, BoxFault
+from tgbulk.perf.simdc.bulk import BulkHistory
+from tgbulk.perf.simdc.corpus.line import converted
+from tgbulk.perf.simdc.fault import Fault
+from tgbulk.perf.simdc.flood import Limit
+from tgbulk.perf.simdc.server import Server
+from tgbulk.perf.simdc.truth import write_truth
 
 Command = Callable[[Server, dict[str, Any]], Any]
 
@@ -83,15 +85,24 @@ def reset(server: Server, request: dict[str, Any]) -> None:
     server.counter.reset()
 
 
+@command("asked")
+def asked(server: Server, request: dict[str, Any]) -> list[tuple[float, int, int, str, int]]:
+    """The rows of perf.simdc.asked from the place `start` on; the first call begins the log."""
+    server.dispatcher.asked.on = True
+    return server.dispatcher.asked.rows[request.get("start", 0) :]
+
+
 @command("set")
 def set_settings(server: Server, request: dict[str, Any]) -> None:
-    """Change faults, lifetimes (seconds), takeout delay (seconds) and `gzip`."""
+    """Change faults, lifetimes (seconds), takeout delay (seconds), `gzip`, and which family of addresses is `listed`."""
     for name, value in request.items():
         if name in FAULT_SETTINGS:
             setattr(server.dispatcher.fault, name, value)
         elif name in LEDGER_SETTINGS:
             setattr(server.ledger, name, float(value))
             server.ledger.takeout_due.clear()
+        elif name == "listed":
+            server.ledger.listed = str(value)
         elif name == "gzip":
             server.dispatcher.gzip = bool(value)
         else:
@@ -106,6 +117,12 @@ def flood(server: Server, request: dict[str, Any]) -> None:
     server.dispatcher.flood.set(request["method"], limit, takeout=bool(request.get("takeout")))
 
 
+@command("lie")
+def lie(server: Server, request: dict[str, Any]) -> None:
+    """Answer `method` wrongly from now on, by the `lie` of perf.simdc.lie and its options; no lie: truthfully again."""
+    server.dispatcher.liar.set(request.pop("method"), request.pop("lie", None), **request)
+
+
 @command("revoke")
 def revoke(server: Server, request: dict[str, Any]) -> int:
     """Log every auth key of an account out; how many there were."""
@@ -118,7 +135,7 @@ def revoke(server: Server, request: dict[str, Any]) -> int:
 @command("drop")
 def drop(server: Server, request: dict[str, Any]) -> None:
     """Cut every connection now."""
-    server.drop()
+    server.hub.drop()
 
 
 @command("truth")
@@ -139,6 +156,13 @@ def alter(server: Server, request: dict[str, Any]) -> None:
     alteration.apply(server.world, request)
 
 
+@command("belong")
+def belong(server: Server, request: dict[str, Any]) -> Any:
+    """Change what belongs to a `chat`: see perf.simdc.belonging.apply. What an export must have of it then."""
+    belonging.apply(server.world, request)
+    return belonging.truth(server.world, request["chat"], request.get("account", 0))
+
+
 @command("spoil")
 def spoil(server: Server, request: dict[str, Any]) -> None:
     """Send these bytes (`data`, base64) as the message `id` of the bulk `chat`; no bytes make it whole again."""
@@ -146,6 +170,44 @@ def spoil(server: Server, request: dict[str, Any]) -> None:
     if not isinstance(history, BulkHistory):
         raise ControlError("only a bulk chat can be spoilt")
     history.spoil(request["id"], base64.b64decode(request["data"]))
+
+
+@command("boxes")
+def boxes(server: Server, request: dict[str, Any]) -> dict[str, Any]:
+    """Change what goes wrong with updates, by the names of perf.simdc.box.BoxFault; the pushes so far."""
+    found = Boxes.of(server.world)
+    for name, value in request.items():
+        if name not in BoxFault.__slots__:
+            raise ControlError(f"no setting {name}")
+        setattr(found.fault, name, value)
+    return {"pushes": server.pusher.count}
+
+
+@command("pts")
+def pts(server: Server, request: dict[str, Any]) -> int:
+    """The box of a `chat` (marked id), as the account of this index sees it, 0 by default."""
+    account = server.world.accounts[request.get("account", 0)]
+    return Boxes.of(server.world).of_chat(account, request["chat"]).pts
+
+
+@command("versions")
+def versions(server: Server, request: dict[str, Any]) -> list[dict[str, Any]]:
+    """What became of the messages of a `chat` (marked id), in order: {"id", "pts", "time", "message"}.
+
+    `message` is the message from then on as an archive has it, null from when it was gone. Those of an `account` (index).
+    """
+    media_hash = server.world.media_hash(server.world.accounts[request.get("account", 0)])
+    found = [one for one in Boxes.of(server.world).versions if one.chat == request["chat"]]
+    return [
+        {"id": one.id, "pts": one.pts, "time": one.time, "message": converted(one.data, media_hash) if one.data else None}
+        for one in found
+    ]
+
+
+@command("migrate")
+def migrate(server: Server, request: dict[str, Any]) -> int:
+    """Make a basic group (`chat`, marked id) a supergroup, whose marked id is the answer."""
+    return migration.migrate(server.world, request["chat"])
 
 
 @command("mutations")

@@ -54,6 +54,8 @@ class Counter:
 
     connections: int = 0
     handshakes: int = 0
+    #: connections refused for where they came from
+    strangers: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
     #: account index or NOBODY
@@ -75,7 +77,7 @@ class Counter:
 
     def reset(self) -> None:
         """Count from zero."""
-        self.connections = self.handshakes = self.bytes_in = self.bytes_out = 0
+        self.connections = self.handshakes = self.strangers = self.bytes_in = self.bytes_out = 0
         self.accounts.clear()
         self.moments.clear()
 
@@ -88,6 +90,7 @@ class Counter:
         return {
             "connections": self.connections,
             "handshakes": self.handshakes,
+            "strangers": self.strangers,
             "bytes_in": self.bytes_in,
             "bytes_out": self.bytes_out,
             "methods": {name: count.to_dict() for name, count in sorted(total.items())},

@@ -5,23 +5,30 @@ import asyncio
 import time
 import traceback
 from functools import partial
+from itertools import count
 
 from telethon.errors import TypeNotFoundError
 from telethon.extensions import BinaryReader
+from telethon.tl.functions.messages import GetDialogsRequest
 from telethon.tl.types.upload import File, FileCdnRedirect
 
-from perf.simdc.answer import boxed, gzipped
-from perf.simdc.call import Call, RpcError, Service
-from perf.simdc.counter import NOBODY, Counter, MethodCount
-from perf.simdc.fault import Cut, Fault
-from perf.simdc.flood import FloodControl
-from perf.simdc.ledger import Ledger
-from perf.simdc.request import Request, unknown
-from perf.simdc.session import Session
-from perf.simdc.world import World
+from tgbulk.perf.simdc.answer import boxed, gzipped
+from tgbulk.perf.simdc.asked import Asked
+from tgbulk.perf.simdc.call import Call, RpcError, Service
+from tgbulk.perf.simdc.counter import NOBODY, Counter, MethodCount
+from tgbulk.perf.simdc.endless import Dialogs, endless_page
+from tgbulk.perf.simdc.fault import Cut, Delivery, Fault
+from tgbulk.perf.simdc.flood import FloodControl
+from tgbulk.perf.simdc.ledger import Ledger
+from tgbulk.perf.simdc.lie import Liar
+from tgbulk.perf.simdc.request import Request, unknown
+from tgbulk.perf.simdc.session import Session
+from tgbulk.perf.simdc.world import World
 
 #: The data centre of a CDN, which nobody can reach.
 CDN_DC = 203
+#: Bits that differ in the message id of a misrouted answer.
+MISROUTING = 1 << 20
 #: Answered with bytes that do not shrink.
 NEVER_GZIPPED = "upload.getFile"
 
@@ -31,12 +38,15 @@ class Dispatcher:
 
     def __init__(self, world: World, ledger: Ledger, counter: Counter, *, gzip: bool) -> None:
         self._world = world
-        self._ledger = ledger
-        self._counter = counter
+        self.ledger = ledger
+        self.counter = counter
         self.fault = Fault()
         self.flood = FloodControl()
+        self.liar = Liar()
+        self.asked = Asked()
         #: whether large answers are sent as gzip_packed
         self.gzip = gzip
+        self._turns = count(1)
 
     def receive(self, session: Session, msg_id: int, body: bytes) -> None:
         """Take one request; its answer is sent later, or at once where there is no latency."""
@@ -70,24 +80,34 @@ class Dispatcher:
         if cut is Cut.BEFORE_WORK:
             return connection.abort()
         account = request.session.key.login.account
-        count = self._counter.account(NOBODY if account is None else account.index)
-        self._counter.touch(request.method, time.monotonic())
-        answer = self._answer(request, count.method(request.method))
+        if account is not None and not request.silent:
+            request.session.subscribed = next(self._turns)
+        tally = self.counter.account(NOBODY if account is None else account.index)
+        self.counter.touch(request.method, time.monotonic())
+        if self.asked.on and account is not None:
+            self.asked.note(request, account)
+        answer = self._answer(request, tally.method(request.method))
         if cut is Cut.AFTER_WORK:
             return connection.abort()
         if self.gzip and request.method != NEVER_GZIPPED:
             answer = gzipped(answer)
-        count.bytes_in += request.size
-        count.bytes_out += len(answer)
-        request.session.answer(request.msg_id, answer)
+        tally.bytes_in += request.size
+        tally.bytes_out += len(answer)
+        delivery = self.fault.delivery(request.method)
+        if delivery is Delivery.SENT:
+            request.session.answer(request.msg_id, answer)
+        elif delivery is Delivery.MISROUTED:
+            request.session.answer(request.msg_id ^ MISROUTING, answer)
 
     def _answer(self, request: Request, count: MethodCount) -> bytes:
         count.calls += 1
         key = request.session.key
         try:
             service = self._admit(request, count)
-            call = Call(self._world, key.dc_id, key.login, request.takeout_id, request.message_range, self._ledger)
-            answer = service(call, request.query)
+            call = Call(self._world, key.dc_id, key.login, request.takeout_id, request.message_range, self.ledger)
+            if self.fault.dialogs and isinstance(request.query, GetDialogsRequest):
+                return boxed(endless_page(Dialogs(self.fault.dialogs), request.query.offset_id))
+            answer = self.liar.answer(request.method, service, call, request.query)
             if isinstance(answer, File):
                 answer.bytes = self.fault.part(answer.bytes)
                 if self.fault.redirects():
@@ -104,13 +124,15 @@ class Dispatcher:
     def _admit(self, request: Request, count: MethodCount) -> Service:
         """The service of a request that may be asked, and now. Raises RpcError for any other."""
         login = request.session.key.login
+        if login.duplicated:
+            raise RpcError(406, "AUTH_KEY_DUPLICATED")
         if request.service is None:
             raise request.refusal or RpcError(400, "INPUT_FETCH_ERROR")
         if login.account is None and not request.anonymous:
             raise RpcError(401, "SESSION_PASSWORD_NEEDED" if "password" in login.pending else "AUTH_KEY_UNREGISTERED")
         index = NOBODY if login.account is None else login.account.index
         takeout = request.takeout_id
-        if takeout is not None and self._ledger.takeouts.get(takeout) != index:
+        if takeout is not None and self.ledger.takeouts.get(takeout) != index:
             raise RpcError(400, "TAKEOUT_INVALID")
         now, in_takeout = time.monotonic(), takeout is not None
         seconds, early = self.flood.wait(index, request.method, in_takeout, now, request.received)

@@ -2,10 +2,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, StrEnum
 from random import Random
 
-from perf.simdc.call import RpcError
+from tgbulk.perf.simdc.call import RpcError
 
 #: The ways in which Telegram's servers say that they have trouble.
 SERVER_ERRORS = ((500, "INTERNAL"), (-503, "Timedout"), (-500, "No workers running"))
@@ -17,6 +17,26 @@ class Cut(Enum):
     NOT = 0
     BEFORE_WORK = 1
     AFTER_WORK = 2
+
+
+class Delivery(Enum):
+    """What becomes of an answer."""
+
+    SENT = 0
+    #: never sent, while pings go on being answered
+    LOST = 1
+    #: sent as the answer to a message that nobody has sent
+    MISROUTED = 2
+
+
+class Greeting(StrEnum):
+    """What meets whoever connects."""
+
+    NOTHING = ""
+    CLOSE = "close"
+    GARBAGE = "garbage"
+    #: the connection stands, nothing is read or said
+    SILENCE = "silence"
 
 
 @dataclass(slots=True)
@@ -32,6 +52,18 @@ class Fault:
     short_rate: float = 0.0
     #: of parts of files: another data centre is named instead
     cdn_rate: float = 0.0
+    #: of answers that are never sent, and that name another request
+    lose_rate: float = 0.0
+    misroute_rate: float = 0.0
+    #: of requests that are answered FLOOD_WAIT_0
+    flood_zero_rate: float = 0.0
+    #: what meets new connections, as a Greeting, at these data centres, all when empty
+    greeting: str = ""
+    greeting_dcs: list[int] = field(default_factory=list)
+    #: the only address from which connections are taken; all when empty
+    only_from: str = ""
+    #: how a dialog list ends, as perf.simdc.endless.Dialogs
+    dialogs: str = ""
     #: methods that are hit; all when empty
     methods: list[str] = field(default_factory=list)
     random: Random = field(default_factory=Random)
@@ -49,6 +81,16 @@ class Fault:
             return Cut.NOT
         return self.random.choice((Cut.BEFORE_WORK, Cut.AFTER_WORK))
 
+    def delivery(self, method: str) -> Delivery:
+        """What becomes of the answer to this request."""
+        if self._hits(method, self.lose_rate):
+            return Delivery.LOST
+        return Delivery.MISROUTED if self._hits(method, self.misroute_rate) else Delivery.SENT
+
+    def greets(self, dc_id: int) -> Greeting:
+        """What meets whoever connects to this data centre."""
+        return Greeting(self.greeting) if not self.greeting_dcs or dc_id in self.greeting_dcs else Greeting.NOTHING
+
     def part(self, data: bytes) -> bytes:
         """What is sent of a part of a file."""
         cut = self.short_rate and self.random.random() < self.short_rate
@@ -59,7 +101,9 @@ class Fault:
         return bool(self.cdn_rate) and self.random.random() < self.cdn_rate
 
     def error(self, method: str) -> RpcError | None:
-        """The server error that answers this request, mostly none."""
+        """The error that answers this request for no reason of its own, mostly none."""
+        if self._hits(method, self.flood_zero_rate):
+            return RpcError(420, "FLOOD_WAIT_0")
         if not self._hits(method, self.error_rate):
             return None
         return RpcError(*self.random.choice(SERVER_ERRORS))

@@ -7,9 +7,9 @@ from typing import Any
 from telethon.tl import types
 from telethon.utils import get_peer_id
 
-from perf.simdc.call import RpcError
-from perf.simdc.history import History
-from perf.simdc.window import Selection, unix
+from tgbulk.perf.simdc.call import RpcError
+from tgbulk.perf.simdc.history import History
+from tgbulk.perf.simdc.window import Selection, unix
 
 Predicate = Callable[[Any], bool]
 
@@ -52,7 +52,7 @@ def top_of(message: Any) -> int:
 
 
 def topic_of(message: Any) -> int:
-    """The id of a forum message's topic, 1 for General (spec/history-fetching.md 3)."""
+    """The id of a forum message's topic, 1 for General (docs/spec/history-fetching.md 3)."""
     if isinstance(_action(message), types.MessageActionTopicCreate):
         return int(message.id)
     reply = message.reply_to

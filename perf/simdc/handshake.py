@@ -13,9 +13,9 @@ import cryptg
 from telethon.extensions import BinaryReader
 from telethon.tl import functions, types
 
-from perf.simdc.auth_key import AuthKey
-from perf.simdc.prime import GENERATOR, SAFE_PRIME, product_of_two
-from perf.simdc.rsa_key import RsaKey
+from tgbulk.perf.simdc.auth_key import AuthKey
+from tgbulk.perf.simdc.prime import GENERATOR, SAFE_PRIME, product_of_two
+from tgbulk.perf.simdc.rsa_key import RsaKey
 
 
 class HandshakeError(Exception):

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -61,3 +62,56 @@ class History(ABC):
     def withheld(self, message_id: int) -> bool:
         """True for a message that the server takes out of its pages after cutting the window (short pages)."""
         return False
+
+
+class ListedHistory(History):
+    """One whose ids are all in memory."""
+
+    _ids: list[int]
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def top_id(self) -> int:
+        return self._ids[-1] if self._ids else 0
+
+    def rank(self, message_id: int) -> int:
+        return bisect_left(self._ids, message_id)
+
+    def ids(self, start: int, stop: int) -> Sequence[int]:
+        return self._ids[max(start, 0) : max(stop, 0)]
+
+
+class ClearedHistory(History):
+    """A history of which one account has cleared the ids up to `last` for itself."""
+
+    def __init__(self, whole: History, last: int) -> None:
+        self._whole = whole
+        self._gone = whole.rank(last + 1)
+
+    def __len__(self) -> int:
+        return len(self._whole) - self._gone
+
+    def top_id(self) -> int:
+        return self._whole.top_id() if len(self) else 0
+
+    def rank(self, message_id: int) -> int:
+        return max(0, self._whole.rank(message_id) - self._gone)
+
+    def ids(self, start: int, stop: int) -> Sequence[int]:
+        return self._whole.ids(max(start, 0) + self._gone, max(stop, 0) + self._gone)
+
+    def rank_of_date(self, date: int) -> int:
+        return max(0, self._whole.rank_of_date(date) - self._gone)
+
+    def message(self, message_id: int) -> bytes:
+        return self._whole.message(message_id)
+
+    def object(self, message_id: int) -> Any:
+        return self._whole.object(message_id)
+
+    def peers(self, ids: Iterable[int]) -> set[int]:
+        return self._whole.peers(ids)
+
+    def withheld(self, message_id: int) -> bool:
+        return self._whole.withheld(message_id)

@@ -6,16 +6,13 @@ import time
 import zlib
 from struct import error as StructError
 from struct import unpack_from
-from typing import TYPE_CHECKING
 
 from telethon.extensions import BinaryReader
 from telethon.tl import functions, types
 
-from perf.simdc.auth_key import SALT_PERIOD
-from perf.simdc.session import CONTAINER_ID, RESULT_ID, Session
-
-if TYPE_CHECKING:
-    from perf.simdc.dispatcher import Dispatcher
+from tgbulk.perf.simdc.auth_key import SALT_PERIOD
+from tgbulk.perf.simdc.dispatcher import Dispatcher
+from tgbulk.perf.simdc.session import CONTAINER_ID, RESULT_ID, Session
 
 GZIP_ID = 0x3072CFA1
 #: Seconds by which a message id may lie behind and ahead of the clock.
@@ -123,13 +120,13 @@ class Inbox:
         self._send(types.FutureSalts(msg_id, now, salts))
 
     def _destroy_session(self, msg_id: int, message: functions.DestroySessionRequest) -> None:
-        known = any(session.session_id == message.session_id for session in self._session.key.sessions)
-        if message.session_id == self._session.session_id or not known:
+        sessions = self._dispatcher.ledger.sessions[self._session.key.login.key_id]
+        meant = [session for session in sessions if session.session_id == message.session_id]
+        if not meant or self._session in meant:
             self._send(types.DestroySessionNone(message.session_id))
             return
-        for session in list(self._session.key.sessions):
-            if session.session_id == message.session_id:
-                session.connection.forget(session)
+        for session in meant:
+            session.connection.forget(session)
         self._send(types.DestroySessionOk(message.session_id))
 
     def _drop_answer(self, msg_id: int, message: functions.RpcDropAnswerRequest) -> None:

@@ -15,9 +15,9 @@ from types import TracebackType
 from typing import Any
 
 #: Seconds to wait for a start and for an orderly end.
-START_TIMEOUT = 60.0
+START_TIMEOUT = 300.0
 STOP_TIMEOUT = 10.0
-CONTROL_TIMEOUT = 60.0
+CONTROL_TIMEOUT = 600.0
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,7 +27,7 @@ class SimDCError(Exception):
 
 
 class SimDC:
-    """A running `python -m perf.simdc` with these arguments, as a context manager.
+    """A running `python -m tgbulk.perf.simdc` with these arguments, as a context manager.
 
     `server_file` is for --server, `settings` is the same parsed. The standard error goes to `log` beside it.
     """
@@ -44,6 +44,7 @@ class SimDC:
         try:
             self.start()
         except BaseException:
+            self.kill()  # Ctrl-C may come before it listens
             shutil.rmtree(self._folder)
             raise
         return self
@@ -75,7 +76,7 @@ class SimDC:
             f"--control-port={simdc.get('control_port', 0)}",
         ]
         self.server_file.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "perf.simdc", "--server-file", str(self.server_file), "--until-eof"]
+        command = [sys.executable, "-m", "tgbulk.perf.simdc", "--server-file", str(self.server_file), "--until-eof"]
         command += ["--heirloom", str(self._folder)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -119,7 +120,7 @@ class SimDC:
     def control(self, do: str, **request: Any) -> Any:
         """The result of one control request. Raises SimDCError for a refused one."""
         port = self.settings["simdc"]["control_port"]
-        with socket.create_connection((self.settings["host"], port), CONTROL_TIMEOUT) as connection:
+        with socket.create_connection(("127.0.0.1", port), CONTROL_TIMEOUT) as connection:
             with connection.makefile("rwb") as stream:
                 stream.write(json.dumps({"do": do, **request}).encode() + b"\n")
                 stream.flush()

@@ -1,14 +1,12 @@
-"""What the data centres know together beside the world: auth keys, half-done logins, takeouts, addresses."""
+"""What the data centres know together beside the world: auth keys, sessions, half-done logins, takeouts, addresses."""
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from perf.simdc.auth_key import AuthKey
-    from perf.simdc.call import Login
-    from perf.simdc.world import Account
+from tgbulk.perf.simdc.auth_key import AuthKey, Login
+from tgbulk.perf.simdc.session import Session
+from tgbulk.perf.simdc.world import Account
 
 #: Seconds that a login code, a login token and an exported authorization can be used.
 CODE_LIFETIME = 300.0
@@ -33,8 +31,14 @@ class Ledger:
 
     #: dc id -> (host, port)
     addresses: dict[int, tuple[str, int]] = field(default_factory=dict)
+    #: the same by IPv6, where there is both
+    addresses6: dict[int, tuple[str, int]] = field(default_factory=dict)
+    #: the only family of addresses that the list of data centres has, 4 or 6; both when empty
+    listed: str = ""
     #: auth key id -> key
     keys: dict[int, AuthKey] = field(default_factory=dict)
+    #: auth key id -> its open sessions
+    sessions: dict[int, list[Session]] = field(default_factory=dict)
     tokens: dict[bytes, LoginToken] = field(default_factory=dict)
     #: id -> (account, dc id, secret bytes) of auth.exportAuthorization
     exports: dict[int, tuple[Account, int, bytes]] = field(default_factory=dict)
@@ -58,3 +62,8 @@ class Ledger:
     def keys_of(self, account: Account) -> list[AuthKey]:
         """Every auth key that is logged in as this account."""
         return [key for key in self.keys.values() if key.login.account is account]
+
+    def push(self, key_id: int, update: bytes) -> None:
+        """Send an update, boxed and serialised, to every open session of an auth key."""
+        for session in self.sessions.get(key_id, ()):
+            session.send(update)

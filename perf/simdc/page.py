@@ -8,12 +8,13 @@ from typing import Any
 
 from telethon.tl import types
 
-from perf.simdc.call import Call
-from perf.simdc.history import FILE_REFERENCE_PLACEHOLDER, MEDIA_HASH_PLACEHOLDER, History
-from perf.simdc.reference import current
-from perf.simdc.view import View
-from perf.simdc.window import Window
-from perf.simdc.world import CHANNEL_MARK
+from tgbulk.perf.simdc.box import Boxes
+from tgbulk.perf.simdc.call import Call
+from tgbulk.perf.simdc.history import FILE_REFERENCE_PLACEHOLDER, MEDIA_HASH_PLACEHOLDER, History
+from tgbulk.perf.simdc.reference import current
+from tgbulk.perf.simdc.view import View
+from tgbulk.perf.simdc.window import Window
+from tgbulk.perf.simdc.world import CHANNEL_MARK
 
 _VECTOR = Struct("<Ii")
 _SLICE = Struct("<IIii")
@@ -47,24 +48,29 @@ def own(call: Call, data: bytes) -> bytes:
     return data.replace(_HASH, View.of(call.world, call.account).media_hash)
 
 
-def channel_pts(history: History | None) -> int:
-    """The channel's pts; nothing here asks for a difference, so it only follows the newest message."""
-    return 1 if history is None else history.top_id() + 1
+def channel_pts(call: Call, marked_id: int) -> int:
+    """The channel's pts, as one of the replicas knows it."""
+    boxes = Boxes.of(call.world)
+    return boxes.seen(boxes.channel(marked_id))
 
 
-def page(call: Call, marked_id: int, history: History, window: Window) -> bytes:
-    """messages.channelMessages for channels, messages.messages for a complete list, else messages.messagesSlice."""
+def page(call: Call, marked_id: int, history: History, window: Window, pts: int = 0) -> bytes:
+    """messages.channelMessages for channels, messages.messages for a complete list, else messages.messagesSlice.
+
+    pts: that of the channel's box, 0 for what one of the replicas knows.
+    """
     ids = history.shown(window.ids)
-    return answer(call, marked_id, history, window, history.messages(ids), history.peers(ids))
+    return answer(call, marked_id, history, window, history.messages(ids), history.peers(ids), pts)
 
 
 def answer(
-    call: Call, marked_id: int, history: History, window: Window, messages: Sequence[bytes], named: set[int]
+    call: Call, marked_id: int, history: History, window: Window, messages: Sequence[bytes], named: set[int],
+    pts: int = 0,
 ) -> bytes:
     """The same for messages at hand, naming the marked ids `named`; withheld ones are already out."""
     if marked_id < -CHANNEL_MARK:
         kind = types.messages.ChannelMessages.CONSTRUCTOR_ID
-        head = _CHANNEL.pack(kind, _OFFSET, channel_pts(history), window.count, window.offset)
+        head = _CHANNEL.pack(kind, _OFFSET, pts or channel_pts(call, marked_id), window.count, window.offset)
     elif window.complete:
         head = COMPLETE
     else:

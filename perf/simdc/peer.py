@@ -5,9 +5,9 @@ from typing import Any
 
 from telethon.tl import types
 
-from perf.simdc.call import Call, RpcError
-from perf.simdc.view import View
-from perf.simdc.world import CHANNEL_MARK
+from tgbulk.perf.simdc.call import Call, RpcError
+from tgbulk.perf.simdc.view import View
+from tgbulk.perf.simdc.world import CHANNEL_MARK
 
 _USER = (types.InputPeerUser, types.InputUser)
 _CHANNEL = (types.InputPeerChannel, types.InputChannel)
@@ -63,7 +63,7 @@ def is_member(call: Call, marked_id: int) -> bool:
 
 def is_readable(call: Call, marked_id: int) -> bool:
     """Whether the account may read it: not closed to it, and joined, public, or linked to such a chat."""
-    closed = isinstance(call.world.chats.get(marked_id), types.ChannelForbidden | types.ChatForbidden)
+    closed = isinstance(call.world.chats.get(marked_id), types.ChannelForbidden)
     if closed or marked_id in call.account.private:
         return False
     if marked_id > -CHANNEL_MARK:

@@ -5,8 +5,8 @@ from hashlib import sha256
 from struct import Struct
 from typing import Literal
 
-from perf.simdc.ledger import REFERENCE_LIFETIME
-from perf.simdc.world import Account
+from tgbulk.perf.simdc.ledger import REFERENCE_LIFETIME
+from tgbulk.perf.simdc.world import Account
 
 _MADE = Struct(">q")
 #: Bytes of a reference: Unix second in which it was made, and a hash that ties it to the account.

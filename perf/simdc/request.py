@@ -7,13 +7,12 @@ from typing import Any
 
 from telethon.tl import functions
 
-from perf.simdc.call import REGISTRY, RpcError, Service, method_name
-from perf.simdc.session import Session
+from tgbulk.perf.simdc.call import REGISTRY, RpcError, Service, method_name
+from tgbulk.perf.simdc.session import Session
 
 _PLAIN_WRAPPERS = (
     functions.InvokeWithLayerRequest,
     functions.InitConnectionRequest,
-    functions.InvokeWithoutUpdatesRequest,
 )
 
 
@@ -33,6 +32,8 @@ class Request:
     refusal: RpcError | None = None
     takeout_id: int | None = None
     message_range: tuple[int, int] | None = None
+    #: its connection is not to get pushes for it
+    silent: bool = False
     #: when it came, by time.monotonic()
     received: float = field(default_factory=time.monotonic)
     #: message ids whose answers it waits for
@@ -46,6 +47,8 @@ class Request:
                 self.takeout_id = query.takeout_id
             elif isinstance(query, functions.InvokeWithMessagesRangeRequest):
                 self.message_range = query.range.min_id, query.range.max_id
+            elif isinstance(query, functions.InvokeWithoutUpdatesRequest):
+                self.silent = True
             elif isinstance(query, functions.InvokeAfterMsgRequest):
                 self.after.append(query.msg_id)
             elif isinstance(query, functions.InvokeAfterMsgsRequest):

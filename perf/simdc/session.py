@@ -5,13 +5,10 @@ import asyncio
 import time
 from collections.abc import Callable
 from struct import Struct
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from perf.simdc.cipher import seal
-
-if TYPE_CHECKING:
-    from perf.simdc.auth_key import AuthKey
-    from perf.simdc.connection import Connection
+from tgbulk.perf.simdc.auth_key import AuthKey
+from tgbulk.perf.simdc.cipher import seal
 
 #: Messages over this many bytes travel alone; smaller ones that are ready together share a container up to it.
 MAX_CONTAINER = 64 << 10
@@ -29,13 +26,30 @@ CONTAINER_ID = 0x73F1F8DC
 RESULT_ID = 0xF35C6D01
 
 
+class Link(Protocol):
+    """What a session asks of its connection."""
+
+    @property
+    def host(self) -> str: ...
+
+    def send(self, packet: bytes) -> None: ...
+
+    def abort(self) -> None: ...
+
+    def close_after(self, seconds: int) -> None: ...
+
+    def forget(self, session: Session) -> None: ...
+
+
 class Session:
     """The server's end of a session; it lives as long as its connection."""
 
-    def __init__(self, connection: Connection, key: AuthKey, session_id: int) -> None:
+    def __init__(self, connection: Link, key: AuthKey, session_id: int) -> None:
         self.connection = connection
         self.key = key
         self.session_id = session_id
+        #: when it last asked for anything but in invokeWithoutUpdates, among all sessions; 0 for never
+        self.subscribed = 0
         self._key_id = key.id_bytes
         self._last_id = 0
         self._content_count = 0

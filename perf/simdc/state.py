@@ -5,9 +5,9 @@ import json
 import os
 from pathlib import Path
 
-from perf.simdc.auth_key import AuthKey
-from perf.simdc.ledger import Ledger
-from perf.simdc.world import World
+from tgbulk.perf.simdc.auth_key import AuthKey
+from tgbulk.perf.simdc.ledger import Ledger
+from tgbulk.perf.simdc.world import World
 
 
 def load(path: Path, ledger: Ledger, world: World) -> None:

@@ -2,14 +2,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from telethon.extensions import BinaryReader
 
-from perf.simdc.corpus.mention import mentioned
-from perf.simdc.history import History
+from tgbulk.perf.simdc.corpus.mention import mentioned
+from tgbulk.perf.simdc.history import ListedHistory
 
 
 def unix(date: datetime | int | None) -> int:
@@ -17,7 +17,7 @@ def unix(date: datetime | int | None) -> int:
     return int(date.timestamp()) if isinstance(date, datetime) else date or 0
 
 
-class StoredHistory(History):
+class StoredHistory(ListedHistory):
     """Messages are serialised once, when they are appended. Several accounts may share one."""
 
     def __init__(self, messages: Iterable[Any] = (), withheld: Iterable[int] = ()) -> None:
@@ -30,18 +30,6 @@ class StoredHistory(History):
         self._last = 0
         for message in messages:
             self.append(message)
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    def top_id(self) -> int:
-        return self._ids[-1] if self._ids else 0
-
-    def rank(self, message_id: int) -> int:
-        return bisect_left(self._ids, message_id)
-
-    def ids(self, start: int, stop: int) -> Sequence[int]:
-        return self._ids[max(start, 0):max(stop, 0)]
 
     def rank_of_date(self, date: int) -> int:
         return bisect_left(self._dates, date)
@@ -87,6 +75,16 @@ class StoredHistory(History):
         del self._ids[rank], self._dates[rank]
         self._peers.pop(message_id, None)
         self._withheld.discard(message_id)
+
+    def restore(self, message_id: int, data: bytes) -> None:
+        """Bring a deleted message back; ValueError for an id that was never used, or is in use."""
+        if message_id in self._messages or not 0 < message_id <= self._last:
+            raise ValueError(f"message {message_id} is not a deleted one")
+        rank = self.rank(message_id)
+        self._ids.insert(rank, message_id)
+        self._messages[message_id] = data
+        date = unix(getattr(self.object(message_id), "date", None))
+        self._dates.insert(rank, max(date, self._dates[rank - 1]) if rank else date)
 
     def _peers_of(self, message_id: int) -> frozenset[int]:
         found = self._peers.get(message_id)

@@ -11,8 +11,8 @@ from typing import Any
 from telethon.tl import types
 from telethon.utils import get_peer
 
-from perf.simdc.corpus.mention import mentioned
-from perf.simdc.history import FILE_REFERENCE_PLACEHOLDER, MEDIA_HASH_PLACEHOLDER
+from tgbulk.perf.simdc.corpus.mention import mentioned
+from tgbulk.perf.simdc.history import FILE_REFERENCE_PLACEHOLDER, MEDIA_HASH_PLACEHOLDER
 
 #: Values that mark the holes; they are found again in the serialised bytes.
 _ID = 0x1D1D_1D1D
@@ -29,7 +29,7 @@ _PROSE = (
 )
 _WORDS = _PROSE.split()
 _EMOTICONS = ("👍", "❤", "🔥", "😂", "🎉")
-#: Shares of the mix, as measured pages have them (spec/telethon-hooks.md 5).
+#: Shares of the mix, as measured pages have them (docs/spec/telethon-hooks.md 5).
 SERVICE, ENTITIES, MEDIA, WEB_PAGE, REPLY, REACTIONS = 0.02, 0.25, 0.18, 0.08, 0.35, 0.30
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from telethon.tl import types
 
-from perf.simdc.corpus.line import converted, nested
-from perf.simdc.world import Account, World
+from tgbulk.perf.simdc.corpus.line import converted, nested
+from tgbulk.perf.simdc.world import Account, World
 
 EMPTY = types.MessageEmpty.CONSTRUCTOR_ID.to_bytes(4, "little")
 #: How many messages are looked at together.

@@ -6,7 +6,7 @@ from typing import Any
 
 from telethon.tl import types
 
-from perf.simdc.world import CHANNEL_MARK, Account, World
+from tgbulk.perf.simdc.world import CHANNEL_MARK, Account, World
 
 #: What a min user keeps of the full one.
 MIN_FIELDS = (

@@ -1,4 +1,4 @@
-"""Cutting one page out of a list of message ids, as messages.getHistory does (spec/history-fetching.md 1)."""
+"""Cutting one page out of a list of message ids, as messages.getHistory does (docs/spec/history-fetching.md 1)."""
 from __future__ import annotations
 
 from bisect import bisect_left

@@ -5,7 +5,8 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from perf.simdc.history import History
+from tgbulk.perf.simdc.annex import Annexes
+from tgbulk.perf.simdc.history import ClearedHistory, History
 
 #: Channels' marked ids are -(10**12 + id), basic groups' -id, users' id (Telethon's convention).
 CHANNEL_MARK = 10**12
@@ -19,6 +20,20 @@ class Dialog:
     pinned: bool = False
     #: 0 main list, 1 archive
     folder_id: int = 0
+
+
+@dataclass(slots=True)
+class Folder:
+    """One of an account's own folders; its peers are marked ids."""
+
+    title: str
+    #: flags of a dialogFilter that are set: contacts, non_contacts, groups, broadcasts, bots, exclude_muted, ...
+    flags: frozenset[str] = frozenset()
+    pinned: tuple[int, ...] = ()
+    included: tuple[int, ...] = ()
+    excluded: tuple[int, ...] = ()
+    #: made by the link of a folder: only its named chats
+    chatlist: bool = False
 
 
 @dataclass(slots=True)
@@ -37,6 +52,11 @@ class Account:
     histories: dict[int, History] = field(default_factory=dict)
     #: marked ids answered with CHANNEL_PRIVATE although they are in the dialog list or known
     private: set[int] = field(default_factory=set)
+    #: marked id of a channel -> the newest id that this account has cleared from its own history
+    cleared: dict[int, int] = field(default_factory=dict)
+    folders: list[Folder] = field(default_factory=list)
+    #: users, chats, broadcasts: where the account's own default is silence
+    silent: set[str] = field(default_factory=set)
 
 
 class StoredFile(Protocol):
@@ -68,6 +88,8 @@ class World:
     migrations: dict[int, tuple[int, int]] = field(default_factory=dict)
     #: broadcast channel <-> its discussion group, both directions, by marked id
     linked: dict[int, int] = field(default_factory=dict)
+    #: marked id -> what belongs to it beside its messages
+    annexes: dict[int, Annexes] = field(default_factory=dict)
     #: forum's marked id -> its topics (types.ForumTopic)
     topics: dict[int, list[Any]] = field(default_factory=dict)
     #: invite link hash -> marked id
@@ -78,11 +100,21 @@ class World:
     views: dict[int, Any] = field(default_factory=dict, repr=False, compare=False)
     #: peers whose access hash was changed while the server ran, and how often
     rehashed: dict[int, int] = field(default_factory=dict)
+    #: basic groups that everybody was removed from, as they were
+    removed: dict[int, Any] = field(default_factory=dict, repr=False, compare=False)
     #: what changes chats while the server runs; Mutator.of makes it
     mutator: Any = field(default=None, repr=False, compare=False)
+    #: how far every chat is; Boxes.of makes it
+    boxes: Any = field(default=None, repr=False, compare=False)
 
     def history(self, account: Account, marked_id: int) -> History | None:
         """The history that this account sees under this marked id."""
+        found = self.whole(account, marked_id)
+        cleared = account.cleared.get(marked_id)
+        return found if found is None or cleared is None else ClearedHistory(found, cleared)
+
+    def whole(self, account: Account, marked_id: int) -> History | None:
+        """The same with what the account has cleared for itself."""
         own = account.histories.get(marked_id)
         return self.histories.get(marked_id) if own is None else own
 

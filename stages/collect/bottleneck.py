@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from stages.collect.sample import Sampler
-from stages.collect.tally import Tally
+from tgbulk.stages.collect.sample import Sampler
+from tgbulk.stages.collect.tally import Tally
 
 #: A station that was busy for a smaller share of the time held nobody up.
 BUSY = 0.5

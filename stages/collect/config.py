@@ -3,7 +3,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
+
+from tgbulk.engine.channel import Channel
+from tgbulk.stages.archive.folder import RunFolder
+
+#: Of metrics.json; a field that changes its meaning makes it larger.
+FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +17,7 @@ class CollectConfig:
 
     #: the run's id, and its folder in the archive
     run: str
-    folder: Path
+    folder: RunFolder
     #: Unix seconds at which the run began, and the same by the monotonic clock: the other one may be set meanwhile
     started: float
     began: float
@@ -27,3 +32,12 @@ class CollectConfig:
     def seconds(self) -> float:
         """How long the run has gone on."""
         return time.monotonic() - self.began
+
+
+@dataclass(frozen=True, slots=True)
+class CollectContext:
+    """Given to the process when it starts."""
+
+    config: CollectConfig
+    #: from all others; its end of file is the end of the run
+    snapshots: Channel

@@ -1,6 +1,6 @@
-"""The collect process: hears the snapshots of all others, samples them, and writes metrics.json when they are gone.
+"""The collect process: takes the snapshots of all others, samples them, and writes metrics.json when they are gone.
 
-It is told of the end by the end of file of the snapshots' channel, which comes when every process of the run has left or
+It learns of the end by the end of file of the snapshots' channel, which comes when every process of the run has left or
 was killed; so a run that ends badly has its metrics as well. If it dies itself, nobody else notices but the supervisor.
 """
 from __future__ import annotations
@@ -9,37 +9,37 @@ import os
 import selectors
 import time
 from math import inf
-from pathlib import Path
 from typing import Any
 
 import orjson
 
-from engine.channel import Channel, ChannelClosed
-from engine.durable import make_folder, write_whole
-from engine.metric import Snapshot
-from engine.pulse import BEAT_SECONDS, beat
-from stages.collect.config import CollectConfig
-from stages.collect.pace import Pace
-from stages.collect.report import report
-from stages.collect.sample import Sampler
-from stages.collect.series import Series
-from stages.collect.status import Measured
-from stages.collect.tally import Tally
-from stages.event import Notice
+from tgbulk.engine.channel import Channel, ChannelClosed
+from tgbulk.engine.durable import make_folder, write_whole
+from tgbulk.engine.folder import Place
+from tgbulk.engine.heartbeat import BEAT_SECONDS, beat
+from tgbulk.engine.metric import Snapshot
+from tgbulk.stages.collect.config import CollectConfig, CollectContext
+from tgbulk.stages.collect.pace import PaceMeter
+from tgbulk.stages.collect.report import report
+from tgbulk.stages.collect.sample import Sampler
+from tgbulk.stages.collect.series import Series
+from tgbulk.stages.collect.status import Measured
+from tgbulk.stages.collect.tally import Tally
+from tgbulk.stages.protocol.event import Notice
 
 #: Seconds until the first sample; then between two of them, a tenth of the run's age within these bounds.
 FIRST = 0.2
 SAMPLE_LEAST, SAMPLE_MOST = 2.0, 5.0
-#: Seconds between two words to the supervisor on how things stand.
+#: Seconds between two Status messages to the supervisor.
 PERIOD = 1.0
 #: Seconds that the others have to leave when the supervisor is gone; the fork server kills all a little later.
 PATIENCE = 2.0
 
 
-def main(control: Channel, config: CollectConfig, snapshots: Channel) -> None:
+def main(control: Channel, context: CollectContext) -> None:
     """Collect until everybody has left."""
-    collector = Collector(control, config)
-    collector.serve(snapshots)
+    collector = Collector(control, context.config)
+    collector.serve(context.snapshots)
     collector.finish()
 
 
@@ -50,9 +50,9 @@ class Collector:
         self._control = control
         self._config = config
         self._tally = Tally()
-        self._sampler = Sampler(config.folder.parent)
+        self._sampler = Sampler(config.folder.path.parent)
         self._series = Series()
-        self._pace = Pace()
+        self._pace = PaceMeter()
         if config.port is not None:
             self._publish(config.port)
 
@@ -69,7 +69,7 @@ class Collector:
             pause = min(due, told, until) - time.monotonic()
             for key, _ in selector.select(min(BEAT_SECONDS, max(0.0, pause))):
                 if key.fileobj is snapshots:
-                    if not self._hear(snapshots):
+                    if not self._receive(snapshots):
                         return
                 elif not self._supervised():
                     selector.unregister(self._control)
@@ -80,23 +80,23 @@ class Collector:
                 self._sample()
             if now >= told:
                 told = now + PERIOD
-                self._tell(self._pace.status(self._tally))
+                self._notify(self._pace.status(self._tally))
 
     def finish(self) -> None:
-        """Write the document and tell what it says."""
+        """Write the document and report its bottleneck."""
         self._sampler.take([])
         document = report(self._config, self._tally, self._sampler, self._series)
-        path = self._config.folder / "metrics.json"
+        path = self._config.folder.metrics
         problem = ""
         try:
-            make_folder(self._config.folder)
+            make_folder(path.parent)
             document["earlier"] = _earlier(path)
             write_whole(path, orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
         except OSError as error:
-            problem = f"{error.filename or self._config.folder}: {error.strerror}"
-        self._tell(Measured(document["bottleneck"]["sentence"], problem))
+            problem = f"{error.filename or path.parent}: {error.strerror}"
+        self._notify(Measured(document["bottleneck"]["sentence"], problem))
 
-    def _hear(self, snapshots: Channel) -> bool:
+    def _receive(self, snapshots: Channel) -> bool:
         try:
             snapshot, _ = snapshots.receive()
         except ChannelClosed:
@@ -129,22 +129,22 @@ class Collector:
         return row | {"machine.cpu": machine.cpu, "machine.memory_available": machine.memory_available}
 
     def _publish(self, port: int) -> None:
-        from stages.collect.openmetrics import publish  # nobody else needs prometheus-client in memory
+        from tgbulk.stages.collect.openmetrics import publish  # nobody else needs prometheus-client in memory
 
         try:
             found = publish(port, self._config, self._tally, self._sampler)
-            self._tell(Notice(f"metrics are at http://127.0.0.1:{found}/metrics"))
+            self._notify(Notice(f"metrics are at http://127.0.0.1:{found}/metrics"))
         except OSError as error:
-            self._tell(Notice(f"metrics cannot be served on port {port}: {error.strerror}"))
+            self._notify(Notice(f"metrics cannot be served on port {port}: {error.strerror}"))
 
-    def _tell(self, frame: object) -> None:
+    def _notify(self, frame: object) -> None:
         try:
             self._control.send(frame)
         except ChannelClosed:
             pass  # the supervisor was killed; the document is written all the same
 
 
-def _earlier(path: Path) -> list[dict[str, Any]]:
+def _earlier(path: Place) -> list[dict[str, Any]]:
     """The documents of the same run before its processes were started again, the first one first."""
     if not path.exists():
         return []

@@ -13,11 +13,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from engine.histogram import Histogram
-from stages.collect.config import CollectConfig
-from stages.collect.report import CACHE, STAGES, waiting
-from stages.collect.sample import ProcessUse, Sampler
-from stages.collect.tally import Tally
+from tgbulk.engine.histogram import Histogram
+from tgbulk.stages.collect.config import CollectConfig
+from tgbulk.stages.collect.report import CACHE, STAGES, waiting
+from tgbulk.stages.collect.sample import ProcessUse, Sampler
+from tgbulk.stages.collect.tally import Tally
 
 HOST = "127.0.0.1"
 #: Borders of the buckets that are told: a quarter of a millisecond to a little more than a minute, each four times the last.

@@ -2,10 +2,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from stages.collect.status import Status
-from stages.collect.tally import Tally
+from tgbulk.stages.collect.status import StageStatus, Status
+from tgbulk.stages.collect.tally import Tally
 
 #: stage -> the spans in which it works, and those in which it waits
 _WORK = {"fetch": ("request",), "process": ("work",), "write": ("block", "commit"), "transcode": ("job",)}
@@ -26,7 +25,7 @@ class Reading:
     waits: dict[str, float]
 
 
-class Pace:
+class PaceMeter:
     """Remembers the last look."""
 
     def __init__(self) -> None:
@@ -49,7 +48,7 @@ class Pace:
             tally.number("fetch", "flood_seconds"),
         )
 
-    def _row(self, stage: str, tally: Tally) -> list[Any] | None:
+    def _row(self, stage: str, tally: Tally) -> StageStatus | None:
         now = _read(stage, tally)
         before = self._before.get(stage)
         self._before[stage] = now
@@ -60,14 +59,14 @@ class Pace:
         longest = max(waits, key=lambda name: waits[name], default="")
         share = waits.get(longest, 0.0) / lived
         processes = max(1, sum(not one.last for one in tally.of(stage)))
-        return [
+        return StageStatus(
             stage,
             (now.units - before.units) / lived * processes,
             min(1.0, max(0.0, (now.busy - before.busy) / lived)),
             (now.cpu - before.cpu) / lived * processes,
             longest if share >= 0.05 else "",
             min(1.0, share),
-        ]
+        )
 
 
 def _read(stage: str, tally: Tally) -> Reading:

@@ -5,15 +5,13 @@ import time
 from dataclasses import asdict
 from typing import Any
 
-from engine.histogram import Histogram
-from stages.collect.bottleneck import judge
-from stages.collect.config import CollectConfig
-from stages.collect.sample import Sampler
-from stages.collect.series import Series
-from stages.collect.tally import Tally
+from tgbulk.engine.histogram import Histogram
+from tgbulk.stages.collect.bottleneck import judge
+from tgbulk.stages.collect.config import FORMAT, CollectConfig
+from tgbulk.stages.collect.sample import Sampler
+from tgbulk.stages.collect.series import Series
+from tgbulk.stages.collect.tally import Tally
 
-#: Of the document; a field that changes its meaning makes it larger.
-FORMAT = 1
 #: stage of the document -> (process stage, its histogram, number of its errors)
 STAGES = {
     "fetch": ("fetch", "request", "request_errors"),
@@ -158,7 +156,7 @@ def _caches(tally: Tally) -> dict[str, Any]:
 
 def _media(tally: Tally) -> dict[str, float]:
     """Whatever write counts under a name that begins with media_."""
-    names = {name for one in tally.of("write") for name, _, _ in one.numbers if name.startswith("media_")}
+    names = {number.name for one in tally.of("write") for number in one.numbers if number.name.startswith("media_")}
     return {name.removeprefix("media_"): tally.number("write", name) for name in sorted(names)}
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import psutil
 
+from tgbulk.engine.folder import Place
+
 #: Seconds between two looks at the proportional set sizes, which cost a walk over a process's memory map each.
 PSS_PERIOD = 15.0
 
@@ -30,7 +32,7 @@ class ProcessUse:
     switches_involuntary: int = 0
     descriptors: int = 0
     descriptors_peak: int = 0
-    #: seconds in which it could have run and had no core; 0 where the kernel does not tell
+    #: seconds in which it could have run and had no core; 0 where the kernel does not count them
     core_wait: float = 0.0
     alive: bool = True
 
@@ -56,7 +58,7 @@ class MachineUse:
 class Sampler:
     """Keeps the last known use of every process it was ever shown."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path | Place) -> None:
         """folder: whose file system's free space is told."""
         self._folder = folder
         self._handles: dict[str, psutil.Process] = {}

@@ -1,10 +1,23 @@
-"""What the collector tells the supervisor: how things stand, once a second, and at the end what it found."""
+"""Messages of the collector to the supervisor: rates, once a second, and at the end the bottleneck."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from engine.frame import frame
+from tgbulk.engine.frame import frame
+
+
+@dataclass(slots=True)
+class StageStatus:
+    """What one stage did in that second. Shares are of the time; `cpu` is of one core."""
+
+    stage: str
+    #: a second
+    units: float
+    busy: float
+    cpu: float
+    #: what it waited for most, "" for nothing to speak of, and for which share
+    wait: str
+    wait_share: float
 
 
 @frame
@@ -12,8 +25,7 @@ from engine.frame import frame
 class Status:
     """The last second."""
 
-    #: [stage, units a second, share of the time it was busy, CPU of a core, what it waited for most, its share] of each
-    stages: list[list[Any]]
+    stages: list[StageStatus]
     #: messages written a second
     rate: float
     #: requests on their way, and slots of the ring that are taken

@@ -3,8 +3,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from engine.histogram import Histogram
-from engine.metric import Snapshot
+from tgbulk.engine.histogram import Histogram
+from tgbulk.engine.metric import Snapshot
 
 
 class Tally:
@@ -23,9 +23,9 @@ class Tally:
         """The histogram of this name, by label, of all processes of the stage together."""
         found: dict[str, Histogram] = defaultdict(Histogram)
         for snapshot in self.of(stage):
-            for own, label, row in snapshot.histograms:
-                if own == name:
-                    found[label].merge(Histogram.of(row))
+            for one in snapshot.distributions:
+                if one.name == name:
+                    found[one.label].merge(one.histogram)
         return dict(found)
 
     def histogram(self, stage: str, name: str) -> Histogram:
@@ -39,9 +39,9 @@ class Tally:
         """The number of this name, by label, of all processes of the stage together."""
         found: dict[str, float] = defaultdict(float)
         for snapshot in self.of(stage):
-            for own, label, value in snapshot.numbers:
-                if own == name:
-                    found[label] += value
+            for one in snapshot.numbers:
+                if one.name == name:
+                    found[one.label] += one.value
         return dict(found)
 
     def number(self, stage: str, name: str) -> float:
@@ -53,7 +53,7 @@ class Tally:
         return self.histogram(stage, name).sum + under_way
 
     def elapsed(self, stage: str) -> float:
-        """Seconds from the start of its first process to what was heard last."""
+        """Seconds from the start of its first process to its last snapshot."""
         found = self.of(stage)
         return max((s.at for s in found), default=0.0) - min((s.started for s in found), default=0.0)
 

@@ -1,10 +1,14 @@
-"""Who asks, where, and as which account: everything needed to open a session."""
+"""Who asks, where, by which way, and as which account: everything needed to open a session."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stages.fetch.server import Server
+from tgbulk.stages.fetch.proxy import Proxy
+from tgbulk.stages.fetch.server import Server
+
+#: Which addresses of a data centre are used; auto: the other kind where the first cannot be reached.
+FAMILIES = ("auto", "4", "6")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +24,17 @@ class Access:
     account: str
     #: let Telethon's own log reach standard error
     verbose: bool = False
+    #: every connection goes through it
+    proxy: Proxy | None = None
+    #: one of FAMILIES
+    family: str = "auto"
 
     @property
     def server_name(self) -> str:
         """The server for people: "Telegram", or its address."""
         return "Telegram" if self.server is None else str(self.server)
+
+    @property
+    def route(self) -> str:
+        """The server for people, and through what it is reached."""
+        return self.server_name if self.proxy is None else f"{self.server_name} through {self.proxy}"

@@ -1,22 +1,26 @@
 """An account: a logged-in session, opened by one process at a time."""
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 
 from telethon import TelegramClient
 from telethon.tl import functions
 
-from engine.lock import Lock
-from stages.fetch.access import Access
-from stages.fetch.client import connect
-from stages.fetch.error import AuthNeededError
-from stages.fetch.session import Session
+from tgbulk.engine.lock import Lock
+from tgbulk.stages.fetch.access import Access
+from tgbulk.stages.fetch.client import PATIENCE, connect
+from tgbulk.stages.fetch.error import AuthNeededError
+from tgbulk.stages.fetch.session import Session
 
 
 @asynccontextmanager
 async def open_account(
-    access: Access, *, lock: Lock | None = None, connection_retries: int = 1
+    access: Access,
+    *,
+    lock: Lock | None = None,
+    patience: float = PATIENCE,
+    notify: Callable[[str], None] = lambda text: None,
 ) -> AsyncIterator[TelegramClient]:
     """A connected, logged-in client.
 
@@ -28,7 +32,7 @@ async def open_account(
     if not session.exists():
         raise AuthNeededError(access.account, f"there is no session for {access.server_name}")
     with nullcontext(lock) if lock else session.lock:
-        async with connect(access, session.path, connection_retries=connection_retries) as client:
+        async with connect(access, session.path, patience=patience, notify=notify) as client:
             await require_login(client, access)
             yield client
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from stages.fetch.bucket import Bucket
+from tgbulk.stages.fetch.bucket import Bucket
 
 
 class Allowance(Bucket):

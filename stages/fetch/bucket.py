@@ -20,8 +20,9 @@ import math
 import random
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
-#: Requests in flight at the start; Telegram serves about three at a time anyway (spec/history-fetching.md 2).
+#: Requests in flight at the start; Telegram serves about three at a time anyway (docs/spec/history-fetching.md 2).
 START = 3
 #: Successes before the requests in flight grow: more than the burst that Telegram is seen to allow.
 BURST = 40
@@ -30,6 +31,9 @@ GROWTH = 0.07
 ROUND = 0.5
 #: Relative growth of the rate with a success, by the flood waits that it was learnt from: after the first it is a guess.
 PROBES = (1e-2, 2e-3, 1e-4, 3e-6)
+#: The same while the rate is a remembered one: a run should not meet a flood wait for what another one found out. What only
+#: one flood wait taught may be far too low, and grows.
+REMEMBERED = (2e-3, 2e-5, 5e-6, 5e-7)
 #: The growth grows itself with the successes since the last flood wait: the square of their number, in these.
 PROBE_SPAN = 500
 #: Answers since the last flood wait that are kept, the newest.
@@ -40,10 +44,41 @@ ENOUGH = 5
 SLACK = 0.05
 #: Slots of time, spent late, that may be made up for at most.
 CATCH_UP = 3
+#: The least that a flood wait lasts, whatever the server says; twice as long after each one without a success in between.
+FLOOR_SECONDS = 1.0
+LONGEST_FLOOR = 64.0
+#: Requests in flight for each one that the pace and the answer time ask for (Little's law), and beyond.
+HEADROOM = 2.0
+#: Answers by which the pace is measured while no rate is known.
+MEASURED = 40
+#: Share of the newest answer time in the smoothed one.
+SMOOTHING = 0.1
+#: What one request leaves of the allowance where only one flood wait was met, and the most that is believed.
+GUESSED_ALLOWANCE = 5.0
+MOST_ALLOWED = 100.0
+#: What is used of a remembered allowance at the start, and of a remembered rate, by the flood waits that it was learnt from.
+ALLOWANCE_USED = 0.75
+RATE_USED = (0.93, 0.93, 0.97, 0.995)
+#: Requests at the start that are spaced wider where the allowance may be used up, so that some of it comes back; how much.
+SPARING = 40
+SPARED = 0.1
 
 
 class Halted(Exception):
     """Nothing more is to be asked: the run stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What was learnt of a limit; the next run begins with it (stages/fetch/pace.py)."""
+
+    #: requests a second, and how many at once
+    rate: float
+    allowance: float
+    #: which of PROBES holds
+    lessons: int
+    #: requests served since the last flood wait
+    served: int
 
 
 class Bucket:
@@ -68,6 +103,8 @@ class Bucket:
         self._started: float | None = None
         #: since the last flood wait, or the start: how many requests were served, and when the newest of them were answered
         self._served = 0
+        #: of these, by an earlier run
+        self._before = 0
         self._answers: deque[float] = deque(maxlen=MEMORY)
         #: when the last flood wait came, and how long after the one before it
         self._flooded_at = 0.0
@@ -79,6 +116,42 @@ class Bucket:
         #: which of PROBES holds
         self._lessons = 0
         self._shut: Exception | None = None
+        #: seconds from a request to its answer: the least, and smoothed; 0 while none is known
+        self._quickest = self.answer_seconds = 0.0
+        #: requests of a remembered allowance that may go at once
+        self._credit = 0
+        #: requests that are spaced wider
+        self._sparing = 0
+        self._remembered = False
+        #: the rate that the answers have shown to be allowed
+        self._proved: float | None = None
+        #: flood waits since the last success, and the seconds of their pauses
+        self._fruitless = 0
+        self.fruitless_seconds = 0.0
+
+    def remember(self, pace: Pace, idle: float) -> None:
+        """Begin with what an earlier run learnt, so many seconds after its last request."""
+        self._remembered = True
+        self._lessons = pace.lessons
+        self._allowance = pace.allowance
+        self._first = pace.allowance, 0.0
+        self._flooded_at = self._clock()
+        self._proved = pace.rate
+        self._served = self._before = pace.served // 2
+        self._credit = int(ALLOWANCE_USED * min(pace.allowance, idle * pace.rate))
+        self._sparing = 0 if self._credit > SPARING * SPARED else SPARING
+        self._set_rate(pace.rate * RATE_USED[pace.lessons])
+
+    def learnt(self) -> Pace | None:
+        """What the next run may begin with; None where nothing was learnt, or where somebody has set the rate."""
+        if self.rate is None or self._top_rate is not None:
+            return None
+        seconds = max(self._clock() - self._flooded_at, SLACK)
+        if self._proved is None:  # after one flood wait: what was served since, at most
+            shown = min(self.rate, max(1.0, self._served / seconds))
+            return Pace(shown, GUESSED_ALLOWANCE, 0, self._served)
+        shown = (self._served - self._before - self._allowance) / seconds
+        return Pace(max(self._proved, shown), min(self._allowance, MOST_ALLOWED), self._lessons, self._served)
 
     async def enter(self) -> None:
         """Wait for permission to send one request; every enter() is followed by one of the methods below.
@@ -104,10 +177,32 @@ class Bucket:
                     self.lost += max(0.0, min(self._clock(), self._closed_until) - now)
             if self._started is None:
                 self._started = now
-            if self.rate is not None:
+            if self._credit:
+                self._credit -= 1
+            elif self.rate is not None:
                 late = min(CATCH_UP, self._allowance / 2) if self._top_rate is None else 0.0
-                self._next = max(self._next, now - late / self.rate) + 1 / self.rate
+                gap = 1 / self.rate
+                if self._sparing:
+                    self._sparing -= 1
+                    gap, late = gap * (1 + SPARED), 0.0
+                self._next = max(self._next, now - late / self.rate) + gap
             self.flying += 1
+
+    @property
+    def busy(self) -> bool:
+        """Whoever comes now has to wait."""
+        return self.flying >= max(1, int(self.window)) or max(self._next, self._closed_until) > self._clock()
+
+    @property
+    def pausing(self) -> bool:
+        """Somebody waits here for a time to come: the pace's, or a flood wait's end."""
+        return self._turn.locked() and max(self._next, self._closed_until) > self._clock()
+
+    def describe(self) -> str:
+        """How it stands, for people."""
+        pause = max(0.0, max(self._next, self._closed_until) - self._clock())
+        rate = "no rate" if self.rate is None else f"{self.rate:.2f} a second"
+        return f"{self.flying} in flight of {self.window:.1f}, {rate}, {self.floods} floods, the next in {pause:.1f} s"
 
     def shut(self, error: Exception) -> None:
         """Whoever waits here, and whoever comes, gets this error."""
@@ -126,16 +221,40 @@ class Bucket:
         self.flying -= 1
         self._left.set()
 
-    def succeeded(self) -> None:
+    def succeeded(self, seconds: float | None = None) -> None:
+        """An answer came, so many seconds after the request."""
         self._served += 1
+        self._fruitless = 0
+        self.fruitless_seconds = 0.0
         self._answers.append(self._clock())
+        if seconds is not None:
+            self._quickest = min(self._quickest or seconds, seconds)
+            self.answer_seconds += SMOOTHING * (seconds - self.answer_seconds) if self.answer_seconds else seconds
         if self.rate is not None:
-            self.window = min(self.most, self.window + ROUND / self.window)
-            growth = PROBES[self._lessons] * (1 + (self._served / PROBE_SPAN) ** 2)
+            useful = self._useful()
+            # A rate that is known spaces the requests; before, it may be far too high.
+            self.window = useful if self._lessons and self.answer_seconds else min(useful, self.window + ROUND / self.window)
+            probes = REMEMBERED if self._remembered and not self.floods else PROBES
+            growth = probes[self._lessons] * (1 + (self._served / PROBE_SPAN) ** 2)
             self._set_rate(self.rate * (1 + growth))
         elif self._served > BURST:
-            self.window = min(self.most, self.window * (1 + GROWTH))
+            self.window = min(self._useful(), self.window * (1 + GROWTH))
         self.cancel()
+
+    def _useful(self) -> float:
+        """Requests in flight that are worth it: what the pace and the answer time ask for, with HEADROOM; START at least.
+
+        While no rate is known, the pace is what was measured, and the time twice the quickest answer's: where more in flight
+        only wait longer, at the server or here, there will not be more.
+        """
+        if not self.answer_seconds or len(self._answers) < 2:
+            return self.most
+        if self.rate is not None:
+            wanted = self.rate * self.answer_seconds
+        else:
+            number = min(MEASURED, len(self._answers))
+            wanted = (number - 1) / max(self._answers[-1] - self._answers[-number], SLACK) * 2 * self._quickest
+        return min(self.most, START + HEADROOM * wanted)
 
     def flooded(self, seconds: float) -> None:
         """The server wants a pause. Requests that were under way when it said so belong to the same flood wait."""
@@ -143,17 +262,22 @@ class Bucket:
         if now >= self._closed_until:
             self.floods += 1
             self._slow_down(now)
+            floor = min(LONGEST_FLOOR, FLOOR_SECONDS * 2.0 ** min(self._fruitless, 30))
+            self._fruitless += 1
+            seconds = max(seconds, floor)
+            self.fruitless_seconds += seconds
         self._closed_until = max(self._closed_until, now + seconds + random.uniform(SLACK, SLACK * (1 + seconds)))
         self._next = self._closed_until
         self.cancel()
 
     def _slow_down(self, now: float) -> None:
-        if self.floods == 1 or self.rate is None:
+        self._credit = 0
+        if self.rate is None or (self.floods == 1 and not self._remembered):
             self._guess(now)
         else:
             self._learn(now, self.rate)
         self._flooded_at = now
-        self._served = 0
+        self._served = self._before = 0
         self._answers.clear()
 
     def _guess(self, now: float) -> None:
@@ -165,21 +289,23 @@ class Bucket:
 
     def _learn(self, now: float, pace: float) -> None:
         """At any other flood wait, with requests spaced by this rate."""
-        span = now - self._flooded_at
-        least = self._served / span
+        span = max(now - self._flooded_at, SLACK)
+        served = self._served - self._before
+        least = served / span
         rate = self._refilled(now, pace, self._refilled(now, pace, least))
         # It came soon again, so the allowance may be another than it seems to be: then only the first bound is one.
         if span < 2 * self._span:
             rate = (least + rate) / 2
         self._span = span
-        if self._served >= ENOUGH:
+        if served >= ENOUGH:
             self._lessons = min(self._lessons + 1, len(PROBES) - 1)
         else:
             self._lessons = 0
             # Where the allowance is this small, more may have been lost of it than was served.
-            if self._served >= self._allowance:
+            if served >= self._allowance:
                 rate = max(rate, pace / 2)
         self._set_rate(min(pace, max(rate, 0.5 / span)))
+        self._proved = self.rate
 
     def _refilled(self, now: float, pace: float, least: float) -> float:
         """What is refilled in a second: this at least, or more if the newest answers say so."""

@@ -6,19 +6,20 @@ import functools
 import logging
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 
 from telethon import TelegramClient, errors
 from telethon.crypto import aes
+from telethon.errors.rpcerrorlist import rpc_errors_dict, rpc_errors_re
 from telethon.network import authenticator, mtprotostate
 from telethon.sessions import SQLiteSession
 
-from engine.error import LockedError, StorageError, TgbulkError
-from stages.fetch.access import Access
-from stages.fetch.error import (
+from tgbulk.engine.error import LockedError, StorageError, TgbulkError
+from tgbulk.stages.fetch.access import Access
+from tgbulk.stages.fetch.error import (
     AuthNeededError,
     DamagedSessionError,
     FloodParkedError,
@@ -26,12 +27,16 @@ from stages.fetch.error import (
     TakeoutDelayedError,
     UnreachableError,
 )
-from stages.fetch.trouble import TROUBLE, persist
+from tgbulk.stages.fetch.route import Client, addresses, history_transport, telethon_proxy
+from tgbulk.stages.fetch.sender import CONNECT_SECONDS, Sender, method_name, network_reason
+from tgbulk.stages.fetch.trouble import TROUBLE, persist
 
 #: One TCP connection attempt.
 ATTEMPT_SECONDS = 10
-#: Everything from the first packet to the server's answer that it knows us.
-CONNECT_SECONDS = 30
+#: Seconds without a useful answer, in which one is waited for, after which a server is given up that was there once.
+PATIENCE = 60.0
+#: Seconds for a connection's orderly end.
+CLOSE_SECONDS = 15.0
 #: Why a login that the file holds is none any more.
 ENDED = {
     errors.AuthKeyNotFound: "the server does not know this login",
@@ -42,6 +47,8 @@ ENDED = {
     errors.UserDeactivatedError: "the account was deleted",
     errors.UserDeactivatedBanError: "Telegram has banned the account",
 }
+#: What ends a login.
+LOGIN_ENDED = (*ENDED, errors.UnauthorizedError)
 
 
 class SteadyTime:
@@ -61,24 +68,53 @@ class SteadyTime:
 mtprotostate.time = authenticator.time = SteadyTime()
 
 
+def telegram_text(error: errors.RPCError) -> str:
+    """Telegram's own text of an error, which Telethon's classes have in place of it."""
+    known = next((text for text, made in rpc_errors_dict.items() if made is type(error)), "")
+    pattern = next((text for text, made in rpc_errors_re if made is type(error)), error.message or "")
+    return known or pattern.replace(r"(\d+)", "X")
+
+
 @asynccontextmanager
-async def connect(access: Access, path: Path, *, connection_retries: int = 1) -> AsyncIterator[TelegramClient]:
+async def connect(
+    access: Access, path: Path, *, patience: float = PATIENCE, notify: Callable[[str], None] = lambda text: None
+) -> AsyncIterator[TelegramClient]:
     """A connected client on the session file at `path`, logged in or not; disconnected and saved at the end.
 
     UnreachableError where the server does not answer at once, or not within CONNECT_SECONDS; inside the block every failure
-    of the network and of Telegram is raised as a TgbulkError. A server that was there once is given connection_retries.
+    of the network and of Telegram is raised as a TgbulkError. Every request has a deadline (stages/fetch/sender.py); notify
+    gets lines for people about the connection.
     """
     with answering(access):
-        client = _build(access, path)
+        client = _build(access, path, patience, notify)
+        try:
+            await _reach(client, access)
+            yield client
+        finally:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await client.disconnect()
+                    with suppress(Exception):  # what ended the connection has been raised to whoever waited for an answer
+                        await client.disconnected
+
+
+async def _reach(client: TelegramClient, access: Access) -> None:
+    """Connect to the first of its addresses that can be reached."""
+    session = client.session
+    first: Exception | None = None
+    for place in addresses(access, session):
+        if place != (session.dc_id, session.server_address, session.port):
+            session.set_dc(*place)
+        client._use_ipv6 = ":" in place[1]
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 await persist(lambda: _open(client))
-            client._sender._retries = connection_retries
-            yield client
-        finally:
-            await client.disconnect()
-            with suppress(Exception):  # what ended the connection has been raised to whoever waited for an answer
-                await client.disconnected
+            return
+        except (OSError, EOFError) as error:
+            first = first or error
+            await client._sender.disconnect()
+    assert first is not None
+    raise first
 
 
 async def _open(client: TelegramClient) -> None:
@@ -106,13 +142,13 @@ def answering(access: Access) -> Iterator[None]:
     except errors.UnauthorizedError as error:
         raise AuthNeededError(access.account, plain(error)) from error
     except (errors.ServerError, errors.TimedOutError) as error:
-        raise UnreachableError(access.server_name, f"it answers {plain(error)}") from error
+        raise UnreachableError(access.route, f"it answers {plain(error)}") from error
     except errors.RPCError as error:
         raise RefusedError(_method(error), plain(error)) from error
     except TimeoutError as error:
-        raise UnreachableError(access.server_name, "it does not answer") from error
+        raise UnreachableError(access.route, "it does not answer") from error
     except (ConnectionError, EOFError, BufferError, errors.SecurityError, errors.InvalidChecksumError) as error:
-        raise UnreachableError(access.server_name, _network_reason(error)) from error
+        raise UnreachableError(access.route, network_reason(error)) from error
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
             raise LockedError(f"account {access.account}", "another program") from error
@@ -123,21 +159,26 @@ def answering(access: Access) -> Iterator[None]:
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise
-        raise UnreachableError(access.server_name, "the connection was lost") from error
+        raise UnreachableError(access.route, "the connection was lost") from error
 
 
 def plain(error: errors.RPCError) -> str:
-    """Telethon's sentence without its note on the request."""
-    return str(error).partition(" (caused by")[0]
+    """Telethon's sentence without its note on the request, and Telegram's own text where that says more."""
+    sentence, text = str(error).partition(" (caused by")[0].strip(), telegram_text(error)
+    if not text and not sentence.removeprefix(f"RPCError {error.code}:"):
+        return f"error {error.code}, without a text"
+    if not sentence or text in sentence:
+        return sentence or text
+    return f"{sentence} ({text})"
 
 
 @functools.cache
 def client_class(environment: str) -> type[TelegramClient]:
     """One subclass a server: Telethon caches the list of data centres in the class."""
-    return type(f"Client_{environment}", (TelegramClient,), {"_config": None, "_cdn_config": None})
+    return type(f"Client_{environment}", (Client,), {"_config": None, "_cdn_config": None})
 
 
-def _build(access: Access, path: Path) -> TelegramClient:
+def _build(access: Access, path: Path, patience: float, notify: Callable[[str], None]) -> TelegramClient:
     if aes.cryptg is None:
         raise TgbulkError("the package cryptg cannot be loaded; without it the encryption is a thousand times slower")
     _set_log(access.verbose)
@@ -145,14 +186,12 @@ def _build(access: Access, path: Path) -> TelegramClient:
     server = access.server
     if server is not None:
         server.trust()
-        # A session that moved to another data centre keeps its address: the key belongs to that one.
-        if session.dc_id in (0, server.dc_id):
-            session.set_dc(server.dc_id, server.host, server.port)
-    return client_class("telegram" if server is None else server.fingerprint)(
+    client = client_class("telegram" if server is None else server.fingerprint)(
         session,
         access.api_id,
         access.api_hash,
-        use_ipv6=":" in (session.server_address or ""),
+        connection=history_transport(access.proxy),
+        proxy=telethon_proxy(access.proxy),
         timeout=ATTEMPT_SECONDS,
         connection_retries=1,
         flood_sleep_threshold=0,
@@ -160,6 +199,19 @@ def _build(access: Access, path: Path) -> TelegramClient:
         device_model="tgbulk",
         app_version=version("tgbulk"),
     )
+    client.access = access
+    client._sender = Sender(
+        session.auth_key,
+        name=f"the connection of account {access.account} to {access.route}",
+        patience=patience,
+        notify=notify,
+        loggers=client._log,
+        retries=1,
+        connect_timeout=ATTEMPT_SECONDS,
+        auth_key_callback=client._auth_key_callback,
+        updates_queue=client._updates_queue,
+    )
+    return client
 
 
 def _set_log(verbose: bool) -> None:
@@ -172,14 +224,4 @@ def _set_log(verbose: bool) -> None:
 
 
 def _method(error: errors.RPCError) -> str:
-    return type(error.request).__name__.removesuffix("Request") if error.request else "request"
-
-
-def _network_reason(error: Exception) -> str:
-    if isinstance(error, EOFError):
-        return "it closed the connection"
-    if "auth_key generation" in str(error):
-        return "no encryption key could be agreed on; its public_key may be another one"
-    if "Connection to Telegram" in str(error):
-        return "no connection could be made"
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return method_name(error.request) if error.request else "request"

@@ -9,10 +9,14 @@ from typing import Any
 from telethon import utils
 from telethon.tl import functions, types
 
-from stages.fetch.caller import Caller
+from tgbulk.stages.fetch.caller import Caller
+from tgbulk.stages.fetch.error import DialogListError
 
 #: What one getDialogs answer holds at most.
 LIMIT = 100
+#: Pages that are asked for at most; and beyond twice those that the server's number of dialogs makes, for it may change.
+MOST_PAGES = 2000
+SPARE_PAGES = 10
 
 
 @dataclass(slots=True)
@@ -26,10 +30,14 @@ class Listed:
 
 
 async def iter_dialogs(caller: Caller) -> AsyncIterator[Listed]:
-    """Every dialog, archived ones too, each once: without a folder the server lists them all."""
+    """Every dialog, archived ones too, each once: without a folder the server lists them all.
+
+    At the end DialogListError, where the server's pages repeat before there are as many as it says, or go on beyond all that
+    this number allows.
+    """
     seen: set[int] = set()
     anchor = _Anchor()
-    while True:
+    for number in range(1, MOST_PAGES + 1):
         answer = await caller.call(
             functions.messages.GetDialogsRequest(
                 offset_date=anchor.date,
@@ -41,14 +49,21 @@ async def iter_dialogs(caller: Caller) -> AsyncIterator[Listed]:
             )
         )
         page = _listed(answer)
-        for listed in page:
-            if listed.marked_id not in seen:
-                seen.add(listed.marked_id)
-                yield listed
+        fresh = [listed for listed in page if listed.marked_id not in seen]
+        for listed in fresh:
+            seen.add(listed.marked_id)
+            yield listed
         following = _last(page)
         if isinstance(answer, types.messages.Dialogs) or following is None or following == anchor:
             return
+        if not fresh:
+            if len(seen) < answer.count:
+                raise DialogListError(len(seen), answer.count)
+            return
+        if number > SPARE_PAGES + 2 * answer.count / LIMIT:
+            raise DialogListError(len(seen), answer.count)
         anchor = following
+    raise DialogListError(len(seen), answer.count)
 
 
 @dataclass(slots=True)

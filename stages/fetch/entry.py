@@ -1,39 +1,15 @@
-"""One chat of an account's list, as `tgbulk chats` tells it."""
+"""From a dialog of Telegram to the entry that chats are chosen from."""
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 from telethon.tl import types
 from telethon.utils import get_display_name, get_peer_id
 
-from stages.fetch.dialog import Listed
-from stages.telegram.peer import chat_type, usernames
-from stages.telegram.sparse import sparse
+from tgbulk.stages.fetch.choice import Entry
+from tgbulk.stages.fetch.dialog import Listed
+from tgbulk.stages.telegram.peer import chat_type, usernames
+from tgbulk.stages.telegram.sparse import sparse
 
 ARCHIVE_FOLDER = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A dialog without what came along."""
-
-    #: marked id
-    id: int
-    #: as in chat.json: saved, private, bot, group, supergroup, forum, channel
-    type: str
-    title: str
-    #: every active one, the main one first
-    usernames: list[str]
-    unread: int
-    #: Unix time of the newest message, None for an empty or closed chat
-    date: int | None
-    pinned: bool
-    archived: bool
-    #: closed to this account
-    forbidden: bool
-    left: bool
-    #: marked id of the supergroup that continues this basic group
-    migrated_to: int | None
 
 
 def describe(listed: Listed) -> Entry:

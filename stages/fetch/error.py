@@ -9,8 +9,11 @@
       ServerFileError              (NetworkError)
       UnreachableError             (NetworkError)
       TroubledError                (NetworkError) one request that the server keeps failing at
-      FloodParkedError             a flood wait too long to sit out
+        UnansweredError            or that it never answers
+      FloodParkedError             a flood wait too long to wait for
       TakeoutDelayedError
+      StandstillError              nothing moves, and nothing says why
+      DialogListError              (PartialError) a list of dialogs that does not come to its end
       RefusedError                 an answer that nothing above covers
       ChatError                    one chat that cannot be exported; the others can
 
@@ -18,7 +21,7 @@ No message holds an API hash, a code, a password or a session string.
 """
 from __future__ import annotations
 
-from engine.error import ExitCode, NetworkError, StorageError, TgbulkError, UsageError
+from tgbulk.engine.error import ExitCode, NetworkError, PartialError, StorageError, TgbulkError, UsageError
 
 
 def first(error: BaseException) -> BaseException:
@@ -43,6 +46,7 @@ class AccountInUseError(UsageError):
 class AuthNeededError(TgbulkError):
     """account {0} is not logged in: {1}"""
 
+    kind = "account"
     exit_code = ExitCode.AUTH
     advice = "Run: tgbulk login --account {0}"
 
@@ -50,6 +54,7 @@ class AuthNeededError(TgbulkError):
 class LoginError(TgbulkError):
     """login failed: {0}"""
 
+    kind = "account"
     exit_code = ExitCode.AUTH
 
 
@@ -68,6 +73,7 @@ class DamagedSessionError(StorageError):
 class ServerFileError(NetworkError):
     """server file {0}: {1}"""
 
+    retryable = False
     advice = "It is TOML with dc_id, host, port and public_key (PEM, PKCS#1)."
 
 
@@ -83,22 +89,54 @@ class TroubledError(NetworkError):
     advice = "Try again later."
 
 
+class UnansweredError(TroubledError):
+    """{0} does not answer {1}"""
+
+
 class FloodParkedError(TgbulkError):
     """Telegram asks to wait {0} seconds before the next {1}"""
 
+    kind = "flood"
+    retryable = True
     exit_code = ExitCode.PARKED
     advice = "Try again after that time; trying sooner can make the wait longer."
+
+
+    @property
+    def retry_after(self) -> int:
+        return int(self.args[0])
 
 
 class TakeoutDelayedError(TgbulkError):
     """Telegram allows the takeout of account {0} only in {1} seconds"""
 
+    kind = "takeout"
+    retryable = True
     exit_code = ExitCode.DELAYED
     advice = "Confirm it in the chat with Telegram on another device, or run the command again after that time."
 
 
+    @property
+    def retry_after(self) -> int:
+        return int(self.args[1])
+
+
 class RefusedError(TgbulkError):
     """Telegram refuses {0}: {1}"""
+
+    kind = "refused"
+
+
+class StandstillError(TgbulkError):
+    """nothing has moved for {0} s, and nothing says why; what everybody waited for is in the run's folder"""
+
+    advice = "Run the same command again; please report this, with the file hang-fetch-*.txt."
+
+
+class DialogListError(PartialError):
+    """Telegram's list of chats does not end as it should: {0} chats were listed, it says there are {1}"""
+
+    advice = "Try again later; a chat that is missing can be named by its @username."
 
 
 class ChatError(TgbulkError):
@@ -106,3 +144,12 @@ class ChatError(TgbulkError):
 
     exit_code = ExitCode.NOTHING
     advice = "{2}"
+
+    def __init__(self, name: str, reason: str, hint: str, kind: str = "refused", telegram: str = "") -> None:
+        """kind: not_found, forbidden, storage or refused; telegram: the text of its error."""
+        super().__init__(name, reason, hint)
+        self.kind = kind
+        self.telegram = telegram
+
+    def __reduce__(self) -> tuple[type[ChatError], tuple[str, ...]]:
+        return type(self), (*self.args, self.kind, self.telegram)

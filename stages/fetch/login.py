@@ -8,6 +8,7 @@ import asyncio
 import base64
 import binascii
 import struct
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,11 +20,11 @@ from telethon.sessions import SQLiteSession, StringSession
 from telethon.tl import functions, types
 from telethon.utils import get_display_name, parse_phone
 
-from stages.fetch.access import Access
-from stages.fetch.account import require_login
-from stages.fetch.client import connect, plain
-from stages.fetch.error import AccountInUseError, AuthNeededError, LoginError
-from stages.fetch.session import Session
+from tgbulk.stages.fetch.access import Access
+from tgbulk.stages.fetch.account import require_login
+from tgbulk.stages.fetch.client import connect, plain
+from tgbulk.stages.fetch.error import AccountInUseError, AuthNeededError, LoginError
+from tgbulk.stages.fetch.session import Session
 
 #: Shortest and longest time that one QR code is shown, whatever the clocks say.
 QR_SECONDS = (3, 60)
@@ -67,9 +68,15 @@ class Asker(Protocol):
 
 
 async def log_in(
-    access: Access, asker: Asker, *, by_qr: bool = False, session_string: str | None = None, force: bool = False
+    access: Access,
+    asker: Asker,
+    *,
+    by_qr: bool = False,
+    session_string: str | None = None,
+    force: bool = False,
+    notify: Callable[[str], None] = lambda text: None,
 ) -> tuple[int, str]:
-    """Log the account in and keep its session; (user id, display name).
+    """Log the account in and keep its session; (user id, display name). notify: lines for people about the connection.
 
     AccountInUseError where the account has a live login, unless `force`. Whatever fails, a session that was there
     stays as it was.
@@ -83,7 +90,7 @@ async def log_in(
         try:
             if session_string is not None:
                 _plant(draft, session_string)
-            async with connect(access, draft) as client:
+            async with connect(access, draft, notify=notify) as client:
                 if session_string is None:
                     await _enter(client, asker, by_qr)
                 else:

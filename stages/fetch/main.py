@@ -2,167 +2,224 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+import os
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 
-from engine.arena import Arena
-from engine.channel import Channel, ChannelClosed
-from engine.frame import CONTROL_LIMIT, DATA_LIMIT
-from engine.hop import Attach
-from engine.lock import Lock
-from engine.metric import Meter, Outlet
-from engine.pulse import BEAT_SECONDS, beat
-from stages.event import Blamed, Fetched, Finish, Notice, Ready, report_failure
-from stages.fetch.config import FetchConfig
-from stages.fetch.error import AuthNeededError, first
-from stages.fetch.export import Export
-from stages.fetch.media.film import Films
-from stages.fetch.media.gallery import Gallery
-from stages.fetch.pipeline import Pipeline
-from stages.fetch.reader import Reader, open_reader
-from stages.transcode.job import Desk, Staffed
+from tgbulk.engine.channel import Channel, ChannelClosed
+from tgbulk.engine.frame import CONTROL_LIMIT, DATA_LIMIT
+from tgbulk.engine.heartbeat import BEAT_SECONDS, beat
+from tgbulk.engine.hop import Attach
+from tgbulk.engine.lease import LostLeaseError
+from tgbulk.engine.lock import Lock
+from tgbulk.engine.metric import Meter
+from tgbulk.stages.archive.folder import Archive
+from tgbulk.stages.fetch.access import Access
+from tgbulk.stages.fetch.bound import State
+from tgbulk.stages.fetch.config import FetchContext
+from tgbulk.stages.fetch.error import AuthNeededError, first
+from tgbulk.stages.fetch.export import Export
+from tgbulk.stages.fetch.following import Following
+from tgbulk.stages.fetch.media.downloads import Downloads
+from tgbulk.stages.fetch.media.video import Videos
+from tgbulk.stages.fetch.name import parse_name
+from tgbulk.stages.fetch.names import ChatNames
+from tgbulk.stages.fetch.pipeline import Pipeline
+from tgbulk.stages.fetch.reader import Reader, open_reader
+from tgbulk.stages.fetch.standstill import StandstillWatch
+from tgbulk.stages.protocol.event import (
+    ABANDONED,
+    FedName,
+    FeedClosed,
+    Fetched,
+    Finish,
+    NewNames,
+    Notice,
+    PoisonFound,
+    Ready,
+    Stopped,
+    report_failure,
+)
+from tgbulk.stages.protocol.transcode import TranscodeAttached, TranscodeChannels
+
+#: Accounts that connect at a time: each takes some round trips and some milliseconds of CPU.
+OPENED_AT_ONCE = 10
 
 
-def main(
-    control: Channel,
-    config: FetchConfig,
-    frames: Arena,
-    blocks: Arena,
-    written: Channel,
-    outlet: Outlet | None,
-    films: bool,
-    *session_locks: Lock,
-) -> None:
-    """Export the chats, hand every page on, and leave when write has taken the last one. films: whether some are made.
-    A lock for each account."""
-    with report_failure(control), Meter(outlet) as meter:
-        asyncio.run(_run(control, config, frames, blocks, written, films, session_locks, meter))
+def main(control: Channel, context: FetchContext) -> None:
+    """Export the chats, hand every page on, and leave when write has taken the last one."""
+    with report_failure(control), Meter(context.outlet) as meter:
+        asyncio.run(_run(control, context, meter))
 
 
-async def _run(
-    control: Channel,
-    config: FetchConfig,
-    frames: Arena,
-    blocks: Arena,
-    written: Channel,
-    makes_films: bool,
-    locks: tuple[Lock, ...],
-    meter: Meter,
-) -> None:
-    gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    stopping = asyncio.Event()
-    blame = partial(control.send, Blamed())
-    pipeline = Pipeline(frames, blocks, written, gone, meter, blame)
-    films = Films(pipeline, config.media.archive, stopping, blame) if makes_films and config.media else None
-    _listen(control, pipeline, films, stopping, gone)
-    task = asyncio.create_task(_export(control, config, pipeline, stopping, films, locks, meter))
-    await asyncio.wait([task, gone], return_when=asyncio.FIRST_COMPLETED)
-    if not task.done():
-        task.cancel()
-        await asyncio.wait([task])
-        raise ChannelClosed
-    await task
+async def _run(control: Channel, context: FetchContext, meter: Meter) -> None:
+    await Fetch(control, context, meter).run()
 
 
-def _listen(
-    control: Channel, pipeline: Pipeline, films: Films | None, stopping: asyncio.Event, gone: asyncio.Future[None]
-) -> None:
-    """Act on what the supervisor says; its end of file sets `gone`. Show that the loop goes round."""
-    loop = asyncio.get_running_loop()
+class Fetch:
+    """What lasts as long as the process, in its event loop."""
 
-    def hear() -> None:
+    def __init__(self, control: Channel, context: FetchContext, meter: Meter) -> None:
+        self._control = control
+        self._config = context.config
+        self._locks = context.session_locks
+        self._meter = meter
+        self._lease = context.lease
+        if self._lease is not None:
+            State.guard = self._require_lease
+        #: set when the supervisor or write is gone
+        self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._stopping = asyncio.Event()
+        self._following: Following | None = None
+        #: of a feed
+        self._names = ChatNames(fetched=control.send) if self._config.feed else None
+        on_poison = partial(control.send, PoisonFound())
+        self._pipeline = Pipeline(context.frames, context.blocks, context.written, self._gone, meter, on_poison)
+        media = context.config.media
+        transcodes = context.videos and media is not None
+        self._videos = Videos(self._pipeline, media.archive, self._stopping, on_poison) if transcodes and media else None
+
+    async def run(self) -> None:
+        """Until all is exported, or nobody is left to do it for."""
+        self._listen()
+        task = asyncio.create_task(self._export())
+        await asyncio.wait([task, self._gone], return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            task.cancel()
+            await asyncio.wait([task])
+            raise ChannelClosed
+        await task
+
+    def _listen(self) -> None:
+        """Act on the supervisor's messages; show that the loop goes round."""
+        loop = asyncio.get_running_loop()
+
+        def live() -> None:
+            beat()
+            self._require_lease()
+            loop.call_later(BEAT_SECONDS, live)
+
+        loop.add_reader(self._control.fileno(), self._receive)
+        live()
+
+    def _require_lease(self) -> None:
+        """Leave at once where the lease is over, with whatever waits to be sent."""
+        if self._lease is not None and not self._lease.held():
+            with suppress(ChannelClosed, OSError):
+                self._control.send(Stopped.of(LostLeaseError(self._lease.seconds)))
+            os._exit(ABANDONED)
+
+    def _receive(self) -> None:
         try:
-            frame, descriptors = control.receive()
+            frame, descriptors = self._control.receive()
         except ChannelClosed:
-            loop.remove_reader(control.fileno())
-            if not gone.done():
-                gone.set_result(None)
+            asyncio.get_running_loop().remove_reader(self._control.fileno())
+            if not self._gone.done():
+                self._gone.set_result(None)
             return
         if isinstance(frame, Attach):
-            pipeline.attach(frame.worker, Channel.from_descriptor(descriptors[0], DATA_LIMIT))
-        elif isinstance(frame, Staffed) and films:
+            self._pipeline.attach(frame.worker, Channel.from_descriptor(descriptors[0], DATA_LIMIT))
+        elif isinstance(frame, TranscodeAttached) and self._videos:
             ends = [Channel.from_descriptor(descriptor, CONTROL_LIMIT) for descriptor in descriptors]
-            films.staff(Desk(*ends) if ends else None, frame.fate)
+            self._videos.attach(TranscodeChannels(*ends) if ends else None, frame.exit_status)
         elif isinstance(frame, Finish):
-            stopping.set()
+            self._stopping.set()
+        elif isinstance(frame, NewNames) and self._following:
+            self._following.rename([parse_name(name) for name in frame.names])
+        elif isinstance(frame, FedName) and self._names:
+            self._names.put(frame.line, parse_name(frame.name))
+        elif isinstance(frame, FeedClosed) and self._names:
+            self._names.close()
 
-    def live() -> None:
-        beat()
-        loop.call_later(BEAT_SECONDS, live)
-
-    loop.add_reader(control.fileno(), hear)
-    live()
-
-
-async def _export(
-    control: Channel,
-    config: FetchConfig,
-    pipeline: Pipeline,
-    stopping: asyncio.Event,
-    films: Films | None,
-    locks: tuple[Lock, ...],
-    meter: Meter,
-) -> None:
-    try:
-        async with asyncio.TaskGroup() as group:
-            if films:
-                group.create_task(films.run())
-            export = await _export_with(films, control, config, pipeline, stopping, locks, meter)
-            if films:
-                films.close()
-    except BaseExceptionGroup as errors:
-        raise first(errors) from errors
-    await pipeline.drain()
-    control.send(Fetched(export.complete, export.left))
-    pipeline.close()
-
-
-async def _open_readers(
-    stack: AsyncExitStack, control: Channel, config: FetchConfig, locks: tuple[Lock, ...], meter: Meter
-) -> list[Reader]:
-    """The accounts whose logins still hold; AuthNeededError where none does."""
-    readers: list[Reader] = []
-    ended: list[AuthNeededError] = []
-    for access, lock in zip(config.accesses, locks, strict=True):
-        try:
-            opening = open_reader(len(readers), access, lock, config, control.send, meter)
-            readers.append(await stack.enter_async_context(opening))
-        except AuthNeededError as error:
-            ended.append(error)
-    if not readers:
-        raise ended[0]
-    for failure in ended:
-        control.send(Notice(f"{failure}; the other accounts go on"))
-    return readers
-
-
-async def _export_with(
-    films: Films | None,
-    control: Channel,
-    config: FetchConfig,
-    pipeline: Pipeline,
-    stopping: asyncio.Event,
-    locks: tuple[Lock, ...],
-    meter: Meter,
-) -> Export:
-    """All that needs Telegram; films may take longer than that."""
-    async with AsyncExitStack() as stack:
-        readers = await _open_readers(stack, control, config, locks, meter)
-        control.send(Ready())
-        gallery = Gallery(readers, pipeline, control.send, config.media, stopping, meter, films) if config.media else None
-        export = Export(readers, pipeline, control.send, config, stopping, gallery)
+    async def _export(self) -> None:
         try:
             async with asyncio.TaskGroup() as group:
-                if gallery:
-                    group.create_task(gallery.run())
-                await export.run()
-                if gallery:
-                    gallery.close()
+                if self._videos:
+                    group.create_task(self._videos.run())
+                export = await self._export_chats()
+                if self._videos:
+                    self._videos.close()
         except BaseExceptionGroup as errors:
             raise first(errors) from errors
-        await pipeline.drain()
-        left = export.left or (gallery is not None and gallery.left)
-        for reader in readers:
-            if reader.caller.takeout and not (left or reader.failure):
-                await reader.caller.takeout.finish()
-    return export
+        await self._pipeline.drain()
+        self._control.send(Fetched(len(export.done), export.left))
+        self._pipeline.close()
+
+    async def _export_chats(self) -> Export | Following:
+        """All that needs Telegram; videos may take longer than that."""
+        config, notify = self._config, self._control.send
+        async with AsyncExitStack() as stack:
+            readers = await self._open_readers(stack)
+            notify(Ready())
+            downloads = None
+            if config.media:
+                archive = Archive(config.media.archive)
+                if archive.media_elsewhere:
+                    notify(Notice(f"{archive.media} is a link: files go to {archive.media_elsewhere}"))
+                downloads = Downloads(
+                    readers, self._pipeline, notify, config.media, self._stopping, self._meter, self._videos
+                )
+            export: Export | Following
+            if config.follow:
+                following = Following(readers, self._pipeline, notify, config, self._stopping, self._meter, downloads)
+                export = self._following = following
+            else:
+                export = Export(readers, self._pipeline, notify, config, self._stopping, downloads, names=self._names)
+            try:
+                async with asyncio.TaskGroup() as group:
+                    watch = group.create_task(self._watch(readers, downloads).run())
+                    if downloads:
+                        downloading = group.create_task(downloads.run())
+                    await export.run()
+                    if downloads:
+                        downloads.close()
+                        await downloading
+                    await self._pipeline.drain()
+                    watch.cancel()
+            except BaseExceptionGroup as errors:
+                raise first(errors) from errors
+            left = export.left or (downloads is not None and downloads.left)
+            for reader in readers:
+                if reader.caller.takeout and not (left or reader.failure):
+                    await reader.caller.takeout.finish()
+        return export
+
+    def _watch(self, readers: list[Reader], downloads: Downloads | None) -> StandstillWatch:
+        seen = 0
+
+        def excused() -> bool:
+            """Files or videos come, or say why not; or the run is to stop, which has a deadline."""
+            nonlocal seen
+            moves, seen = seen, downloads.moves if downloads else 0
+            busy = self._videos is not None and self._videos.busy
+            idle = self._following.idle if self._following else self._names is not None and self._names.idle
+            return self._stopping.is_set() or idle or busy or seen != moves or (downloads is not None and downloads.pausing)
+
+        return StandstillWatch(readers, self._pipeline, self._control.send, excused)
+
+    async def _open_readers(self, stack: AsyncExitStack) -> list[Reader]:
+        """The accounts whose logins still hold, some opened at a time; AuthNeededError where none does."""
+        turn = asyncio.Semaphore(OPENED_AT_ONCE)
+
+        async def open_one(number: int, access: Access, lock: Lock) -> Reader | AuthNeededError:
+            async with turn:
+                try:
+                    opening = open_reader(number, access, lock, self._config, self._control.send, self._meter)
+                    return await stack.enter_async_context(opening)
+                except AuthNeededError as error:
+                    return error
+
+        pairs = zip(self._config.accesses, self._locks, strict=True)
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(open_one(number, *pair)) for number, pair in enumerate(pairs)]
+        except BaseExceptionGroup as errors:
+            raise first(errors) from errors
+        found = [task.result() for task in tasks]
+        readers = [one for one in found if isinstance(one, Reader)]
+        ended = [one for one in found if isinstance(one, AuthNeededError)]
+        if not readers:
+            raise ended[0]
+        for failure in ended:
+            self._control.send(Notice(f"{failure}; the other accounts continue"))
+        return readers

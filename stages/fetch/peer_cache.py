@@ -1,8 +1,8 @@
 """The input peers of one account, kept between runs: whom one can ask without resolving a name or walking the dialogs.
 
 A peer's access hash has no age; a username may move, so its mapping counts for a day after the peer was last seen with it.
-Only full objects come in, for the hash of a min one is not its own (spec/history-fetching.md 8, 9). The file belongs to one
-login of one account: another login begins anew. It is written whole: a header with a checksum, then one msgpack value;
+Only full objects come in, for the hash of a min one is not its own (docs/spec/history-fetching.md 8, 9). The file belongs to
+one login of one account: another login starts over. It is written whole: a header with a checksum, then one msgpack value;
 whatever does not add up is a cold cache, never a wrong peer.
 """
 from __future__ import annotations
@@ -10,15 +10,17 @@ from __future__ import annotations
 import os
 import struct
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
 import msgpack
 
-from engine.durable import write_whole
+from tgbulk.engine.durable import write_whole
+from tgbulk.stages.telegram.peer import PeerSummary
 
 _MAGIC = b"TGBPEER1"
 _HEADER = struct.Struct("<8sII")
@@ -58,6 +60,17 @@ class Peer:
     links_seen: int = 0
     #: it was in the dialog list, or named by a person: an id alone is enough to mean it
     listed: bool = False
+    #: the account is not in it
+    left: bool = False
+
+    @classmethod
+    def of(cls, summary: PeerSummary) -> Peer:
+        peer = cls(*_known(summary))
+        peer.left = summary.left
+        return peer
+
+
+_known: Callable[[PeerSummary], tuple[Any, ...]] = attrgetter(*PeerSummary.__slots__[:-1])
 
 
 class PeerCache:
@@ -89,6 +102,14 @@ class PeerCache:
         peer = self._peers.get(self._names.get(name.lower(), 0))
         return self._counted(peer if peer is not None and _now() - peer.seen < USERNAME_SECONDS else None)
 
+    def known(self, marked_id: int) -> Peer | None:
+        """The peer, without counting the question."""
+        return self._peers.get(marked_id)
+
+    def last_with(self, name: str) -> Peer | None:
+        """The peer that had this username when it was seen last, however long ago; without counting the question."""
+        return self._peers.get(self._names.get(name.lower(), 0))
+
     def is_free(self, name: str) -> bool:
         """True when Telegram said within the last hour that nobody has this username."""
         free = _now() - self._free.get(name.lower(), 0) < FREE_SECONDS
@@ -100,12 +121,12 @@ class PeerCache:
         peer = self._peers.get(marked_id)
         return peer is not None and name.lower() in (one.lower() for one in peer.usernames)
 
-    def learn(self, cards: Iterable[list[Any]], listed: bool = False) -> None:
-        """Take in peers of an answer: [marked id, access hash, type, title, usernames, migrated to] each."""
-        for marked_id, access_hash, kind, title, usernames, migrated_to in cards:
-            known = self._peers.pop(marked_id, None)
-            peer = Peer(marked_id, access_hash, kind, title, usernames, migrated_to, _now())
-            peer.listed = listed
+    def learn(self, summaries: Iterable[PeerSummary], listed: bool = False) -> None:
+        """Take in peers of an answer."""
+        for summary in summaries:
+            known = self._peers.pop(summary.marked_id, None)
+            peer = Peer.of(summary)
+            peer.seen, peer.listed = _now(), listed
             if known is not None:
                 peer.links, peer.links_seen = known.links, known.links_seen
                 peer.listed = listed or known.listed
@@ -113,9 +134,9 @@ class PeerCache:
             self._add(peer)
             self._dirty = True
 
-    def links(self, peer: Peer) -> Links | None:
-        """What the full chat told, unless that is too long ago."""
-        fresh = peer.links is not None and _now() - peer.links_seen < LINKS_SECONDS
+    def links(self, peer: Peer, settled: bool = False) -> Links | None:
+        """What the full chat told, unless that is too long ago; settled: it has not changed since."""
+        fresh = peer.links is not None and (settled or _now() - peer.links_seen < LINKS_SECONDS)
         return Links(*peer.links) if fresh and peer.links else None
 
     def learn_links(self, marked_id: int, links: Links) -> None:
@@ -188,6 +209,17 @@ class PeerCache:
         for name in peer.usernames:
             if self._names.get(name.lower()) == peer.marked_id:
                 del self._names[name.lower()]
+
+
+def cached_chats(path: Path) -> list[tuple[str, str]]:
+    """Username and title of every chat that people named or Telegram listed, whatever the login; nothing where the file is
+    none. For completion alone: a name is all that comes of it."""
+    try:
+        _, rows, _ = msgpack.unpackb(path.read_bytes()[_HEADER.size :])
+        peers = [Peer(*row) for row in rows]
+    except (OSError, ValueError, TypeError):
+        return []
+    return [(username, peer.title) for peer in peers if peer.listed for username in peer.usernames]
 
 
 def _now() -> int:

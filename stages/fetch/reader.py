@@ -7,30 +7,37 @@ from dataclasses import dataclass
 
 from telethon import TelegramClient
 
-from engine.error import TgbulkError
-from engine.lock import Lock
-from engine.metric import Meter, Number
-from stages.event import Notice, Waiting
-from stages.fetch.access import Access
-from stages.fetch.account import open_account
-from stages.fetch.caller import Caller
-from stages.fetch.config import FetchConfig
-from stages.fetch.error import FloodParkedError, TakeoutDelayedError
-from stages.fetch.history import METHOD
-from stages.fetch.link import watched
-from stages.fetch.peer_cache import PeerCache
-from stages.fetch.resolver import RESOLVE, Resolver
-from stages.fetch.session import Session
-from stages.fetch.takeout import Takeout
+from tgbulk.engine.error import TgbulkError
+from tgbulk.engine.lock import Lock
+from tgbulk.engine.metric import Meter, Number
+from tgbulk.stages.fetch.access import Access
+from tgbulk.stages.fetch.account import open_account
+from tgbulk.stages.fetch.caller import Caller
+from tgbulk.stages.fetch.config import FetchConfig
+from tgbulk.stages.fetch.history import METHOD
+from tgbulk.stages.fetch.pace import open_paces
+from tgbulk.stages.fetch.peer_cache import PeerCache
+from tgbulk.stages.fetch.resolver import RESOLVE, Resolver
+from tgbulk.stages.fetch.session import Session
+from tgbulk.stages.fetch.takeout import REFUSED, Takeout, refused
+from tgbulk.stages.protocol.event import Notice, Waiting
 
-#: Attempts to reconnect before the run ends: about a second apart where connections are refused, and eleven where nothing
-#: answers, so the network may be gone for minutes.
-RECONNECTS = 180
+#: Seconds for which the network, or the server's answers, may be gone before the run ends.
+PATIENCE = 300.0
+#: The same for a run that follows: it sits out a day and more.
+FOLLOW_PATIENCE = 14 * 86_400.0
 #: Usernames looked up a second, after the first ones of a run: at 30 a minute, or 160 in a burst, Telegram asks for waits of
-#: up to 18 hours (spec/history-fetching.md 5). The first ones are a third of such a burst.
+#: up to 18 hours (docs/spec/history-fetching.md 5). The first ones are a third of such a burst.
 NAMES_RATE = 10 / 60
 NAMES_AT_ONCE = 50
 PACED = f"usernames are looked up at {NAMES_RATE * 60:.0f} a minute from here on; Telegram answers more with waits of hours"
+
+#: Methods of the annexes: one request at a time each.
+ANNEX_METHODS = (
+    "channels.getFullChannel", "messages.getFullChat", "users.getFullUser", "channels.getParticipants",
+    "channels.getAdminLog", "stories.getPeerStories", "stories.getPinnedStories", "stories.getStoriesArchive",
+    "stories.getStoriesByID", "messages.getCustomEmojiDocuments",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -51,53 +58,63 @@ class Reader:
 
 @asynccontextmanager
 async def open_reader(
-    number: int, access: Access, lock: Lock, config: FetchConfig, tell: Callable[[object], None], meter: Meter
+    number: int, access: Access, lock: Lock, config: FetchConfig, notify: Callable[[object], None], meter: Meter
 ) -> AsyncIterator[Reader]:
     """A connected reader, inside a takeout where the run wants one. TgbulkError when it cannot be had."""
-    async with open_account(access, lock=lock, connection_retries=RECONNECTS) as client:
-        caller = Caller(client, access, lambda method, seconds: tell(Waiting(access.account, method, seconds)), meter)
-        caller.limit(METHOD, config.in_flight, config.rate)
-        caller.allow(RESOLVE, NAMES_RATE, NAMES_AT_ONCE, lambda: tell(Notice(PACED)))
+
+    def say(text: str) -> None:
+        notify(Notice(text))
+
+    patience = FOLLOW_PATIENCE if config.follow else PATIENCE
+    async with open_account(access, lock=lock, patience=patience, notify=say) as client:
+        login = client.session.auth_key.key_id.to_bytes(8, "little")
+        paces = open_paces(access, login, say)
+        caller = Caller(
+            client, access, lambda method, seconds: notify(Waiting(access.account, method, seconds)), meter, say, paces
+        )
+        caller.allow(RESOLVE, NAMES_RATE, NAMES_AT_ONCE, lambda: notify(Notice(PACED)))
         if config.takeout != "no":
-            takeout = Takeout(client, access, tell, config.takeout == "yes", config.media is not None)
+            takeout = Takeout(client, access, notify, config.takeout == "yes", config.media is not None)
             try:
                 await takeout.request()
                 caller.takeout = takeout
-            except (TakeoutDelayedError, FloodParkedError) as error:
+            except REFUSED as error:
                 if config.takeout != "try":
                     raise
-                tell(Notice(f"{error}; going on without it"))
+                notify(Notice(f"{refused(error)}; continuing without it"))
+        caller.limit(METHOD, config.in_flight, config.rate)
+        for method in ANNEX_METHODS if config.annexes else ():
+            caller.limit(method, 1)
         # Connecting has asked who we are; this only reads it.
         me = (await client.get_me(input_peer=True)).user_id
-        cache = _open_cache(client, access, tell)
+        cache = _open_cache(access, login, notify)
         meter.watch(lambda: _cache_numbers(cache))
         try:
-            with watched(client, access, tell):
-                yield Reader(number, access, client, me, caller, cache, Resolver(caller, me, cache))
+            yield Reader(number, access, client, me, caller, cache, Resolver(caller, me, cache, bool(config.annexes)))
         finally:
-            _keep(cache, access, tell)
+            caller.keep()
+            _keep(cache, access, notify)
 
 
-def _open_cache(client: TelegramClient, access: Access, tell: Callable[[object], None]) -> PeerCache:
+def _open_cache(access: Access, login: bytes, notify: Callable[[object], None]) -> PeerCache:
     """The account's input peers, of this login."""
-    path = Session.of(access.home, access.server, access.account).peers
-    cache = PeerCache(path, client.session.auth_key.key_id.to_bytes(8, "little"))
+    cache = PeerCache(Session.of(access.home, access.server, access.account).peers, login)
     if cache.cold:
-        tell(Notice(f"the peer cache of account {access.account} is not used: {cache.cold}; names are resolved again"))
+        notify(Notice(f"the peer cache of account {access.account} is not used: {cache.cold}; names are resolved again"))
     return cache
 
 
-def _keep(cache: PeerCache, access: Access, tell: Callable[[object], None]) -> None:
+def _keep(cache: PeerCache, access: Access, notify: Callable[[object], None]) -> None:
     """Save the cache; a run is worth no less without."""
     try:
         cache.save()
     except OSError as error:
         what = f"the peer cache of account {access.account} cannot be saved: {error.strerror or error}"
-        tell(Notice(f"{what}; names are resolved again next time"))
+        notify(Notice(f"{what}; names are resolved again next time"))
 
 
 def _cache_numbers(cache: PeerCache) -> Iterator[Number]:
-    yield "cache_hits", "peers", cache.hits
-    yield "cache_misses", "peers", cache.misses
-    yield "cache_negative_hits", "peers", cache.negative_hits
-    yield "cache_evictions", "peers", cache.evictions
+    yield Number("cache_hits", "peers", cache.hits)
+    yield Number("cache_misses", "peers", cache.misses)
+    yield Number("cache_negative_hits", "peers", cache.negative_hits)
+    yield Number("cache_evictions", "peers", cache.evictions)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.fetch.error import ServerFileError
+from tgbulk.stages.fetch.error import ServerFileError
 
 PEM_HEAD = "-----BEGIN RSA PUBLIC KEY-----"
 #: https://core.telegram.org/mtproto/auth_key: the handshake encrypts exactly 2048 bits.
@@ -27,6 +27,8 @@ class Server:
     #: The API id and hash to use where none are set: a simulated server asks for any.
     api_id: int | None = None
     api_hash: str | None = None
+    #: the same one's IPv6 address, where `host` is not one
+    host6: str | None = None
 
     def __str__(self) -> str:
         return f"the server at {self.host}:{self.port}"
@@ -66,7 +68,7 @@ def read_server(path: Path) -> Server:
     if not table["host"]:
         raise ServerFileError(path, "host is empty")
     _check_key(path, table["public_key"])
-    for name, kind in {"api_id": int, "api_hash": str}.items():
+    for name, kind in {"host6": str, "api_id": int, "api_hash": str}.items():
         if name in table:
             _check_type(path, name, table[name], kind)
     return Server(**{name: table[name] for name in Server.__slots__ if name in table})

@@ -4,6 +4,7 @@
     HOME/sessions/<key fingerprint>/NAME.session    the same for another server
     .../NAME.lock                                   held by the one process that uses it
     .../NAME.peers                                  input peers that it has met, a cache
+    .../NAME.pace                                   how fast it may ask, as far as it was learnt
     .../.NAME.login.session                         a login that is not finished
 
 A session file is a complete login: who can read it is that account. So the folders are 0700, and a file or folder that
@@ -19,10 +20,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.error import StorageError
-from engine.lock import Lock
-from stages.fetch.error import AccountNameError, UnsafeSessionError
-from stages.fetch.server import Server
+from tgbulk.engine.error import StorageError
+from tgbulk.engine.lock import Lock
+from tgbulk.engine.modes import how_to_close
+from tgbulk.stages.fetch.error import AccountNameError, UnsafeSessionError
+from tgbulk.stages.fetch.server import Server
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 TELEGRAM = "telegram"
@@ -50,6 +52,11 @@ class Session:
     def peers(self) -> Path:
         """The account's peer cache (stages/fetch/peer_cache.py)."""
         return self.folder / f"{self.account}.peers"
+
+    @property
+    def pace(self) -> Path:
+        """How fast the account may ask (stages/fetch/pace.py)."""
+        return self.folder / f"{self.account}.pace"
 
     @property
     def draft(self) -> Path:
@@ -98,6 +105,7 @@ class Session:
         """Delete the session and then its lock, which the caller holds."""
         _remove(self.path)
         self.peers.unlink(missing_ok=True)
+        self.pace.unlink(missing_ok=True)
         lock.remove()
 
     def user(self) -> tuple[int | None, str | None]:
@@ -142,8 +150,8 @@ def _is_private(path: Path, is_kind: Callable[[int], bool]) -> bool:
         raise UnsafeSessionError(path, f"it belongs to user {status.st_uid}", f"chown {os.geteuid()} {path}")
     if status.st_mode & 0o077:
         mode = stat.S_IMODE(status.st_mode)
-        right = "700" if is_kind is stat.S_ISDIR else "600"
-        raise UnsafeSessionError(path, f"others can read it (mode {mode:04o})", f"chmod {right} {path}")
+        right = how_to_close(path, 0o700 if is_kind is stat.S_ISDIR else 0o600)
+        raise UnsafeSessionError(path, f"others can read it (mode {mode:04o})", right)
     return True
 
 

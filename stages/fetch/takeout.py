@@ -7,7 +7,7 @@
       GRANTED    EXPIRED    TAKEOUT_INVALID              FINISHED  finish(), when the run is complete
       EXPIRED    REQUESTED  the next call
 
-The id is kept in the session, so a run that was killed goes on in the same takeout (spec/history-fetching.md 4).
+The id is kept in the session, so a run that was killed goes on in the same takeout (docs/spec/history-fetching.md 4).
 """
 from __future__ import annotations
 
@@ -22,19 +22,34 @@ from telethon import TelegramClient, errors
 from telethon.tl import functions, types
 from telethon.tl.tlobject import TLRequest
 
-from engine.error import TgbulkError
-from stages.event import Notice, TakeoutState
-from stages.fetch.access import Access
-from stages.fetch.client import answering
-from stages.fetch.error import FloodParkedError, TakeoutDelayedError
-from stages.fetch.history import RawHistory
-from stages.fetch.trouble import persist
+from tgbulk.engine.error import TgbulkError
+from tgbulk.stages.fetch.access import Access
+from tgbulk.stages.fetch.client import LOGIN_ENDED, answering, plain
+from tgbulk.stages.fetch.error import FloodParkedError, TakeoutDelayedError
+from tgbulk.stages.fetch.history import RawHistory
+from tgbulk.stages.fetch.sender import NoAnswer
+from tgbulk.stages.fetch.trouble import persist
+from tgbulk.stages.protocol.event import Notice, TakeoutState
 
 #: Bytes of a file that a takeout is asked for: more than any has.
 LARGEST_FILE = 1 << 40
 
 
-class Phase(Enum):
+#: None is to be had now; a run that does not need one goes on without.
+REFUSED = (TakeoutDelayedError, FloodParkedError, NoAnswer, errors.RPCError)
+
+
+def refused(error: Exception) -> str:
+    """Why none is to be had, in words. Raises the error where it is the login that has ended."""
+    if isinstance(error, LOGIN_ENDED):
+        raise error
+    if isinstance(error, TgbulkError):
+        return str(error)
+    reason = plain(error) if isinstance(error, errors.RPCError) else str(error)
+    return f"no takeout is to be had: {reason}"
+
+
+class TakeoutPhase(Enum):
     REQUESTED = "requested"
     WAITING = "waiting"
     GRANTED = "granted"
@@ -49,14 +64,14 @@ class Takeout:
         self,
         client: TelegramClient,
         access: Access,
-        tell: Callable[[Notice | TakeoutState], None],
+        notify: Callable[[Notice | TakeoutState], None],
         required: bool,
         with_files: bool = False,
     ) -> None:
         """required: where there is none to be had in mid-run, the run does not go on without."""
         self._client = client
         self._access = access
-        self._tell = tell
+        self._notify = notify
         self._required = required
         self._with_files = with_files
         self._turn = asyncio.Lock()
@@ -67,7 +82,7 @@ class Takeout:
 
     async def request(self) -> None:
         """Get one, or take up that of an earlier run. TakeoutDelayedError, FloodParkedError: none is to be had now."""
-        self._enter(Phase.REQUESTED)
+        self._enter(TakeoutPhase.REQUESTED)
         kept = self._client.session.takeout_id
         if isinstance(kept, int) and kept and kept != self.id:
             with suppress(errors.TakeoutInvalidError):
@@ -85,7 +100,7 @@ class Takeout:
                 )
             )
         except errors.TakeoutInitDelayError as error:
-            self._enter(Phase.WAITING, int(time.time()) + error.seconds)
+            self._enter(TakeoutPhase.WAITING, int(time.time()) + error.seconds)
             raise TakeoutDelayedError(self._access.account, error.seconds) from error
         except (errors.FloodWaitError, errors.FloodPremiumWaitError) as error:
             raise FloodParkedError(error.seconds, "account.initTakeoutSession") from error
@@ -98,13 +113,13 @@ class Takeout:
         async with self._turn:
             if self.id != used:
                 return
-            self._enter(Phase.EXPIRED)
+            self._enter(TakeoutPhase.EXPIRED)
             try:
                 await self.request()
-            except (TakeoutDelayedError, FloodParkedError) as error:
+            except REFUSED as error:
                 if self._required:
                     raise
-                self._tell(Notice(f"{error}; going on without it"))
+                self._notify(Notice(f"{refused(error)}; continuing without it"))
                 self._keep(None)
                 self.ranges.clear()  # chats under way have this list, and count by it
 
@@ -119,9 +134,9 @@ class Takeout:
                 self._keep(None)
         except TgbulkError as error:
             account = self._access.account
-            self._tell(Notice(f"{error}; the takeout of account {account} stays open, and the next run takes it up"))
+            self._notify(Notice(f"{error}; the takeout of account {account} stays open, and the next run takes it up"))
         else:
-            self._enter(Phase.FINISHED)
+            self._enter(TakeoutPhase.FINISHED)
 
     def wrap(self, request: TLRequest) -> TLRequest:
         """The request inside the takeout, if there is one; its result is read as without."""
@@ -129,9 +144,9 @@ class Takeout:
 
     async def _grant(self, takeout_id: int) -> None:
         """Use this id; TakeoutInvalidError when Telegram does not know it any more."""
-        self.ranges[:] = await self._send(_wrapped(takeout_id, functions.messages.GetSplitRangesRequest()))
+        self.ranges[:] = without_gaps(await self._send(_wrapped(takeout_id, functions.messages.GetSplitRangesRequest())))
         self.id = takeout_id
-        self._enter(Phase.GRANTED)
+        self._enter(TakeoutPhase.GRANTED)
 
     async def _send(self, request: TLRequest) -> Any:
         return await persist(lambda: self._client._sender.send(request))
@@ -141,8 +156,8 @@ class Takeout:
         self._client.session.takeout_id = takeout_id
         self._client.session.save()
 
-    def _enter(self, phase: Phase, until: int = 0) -> None:
-        self._tell(TakeoutState(self._access.account, phase.value, until))
+    def _enter(self, phase: TakeoutPhase, until: int = 0) -> None:
+        self._notify(TakeoutState(self._access.account, phase.value, until))
 
 
 def _wrapped(takeout_id: int, request: TLRequest) -> TLRequest:
@@ -150,9 +165,23 @@ def _wrapped(takeout_id: int, request: TLRequest) -> TLRequest:
     if isinstance(request, RawHistory) and request.message_range is not None:
         inner = functions.InvokeWithMessagesRangeRequest(request.message_range, request)
     wrapped = functions.InvokeWithTakeoutRequest(takeout_id, inner)
-    # Telethon asks the outermost request to read the result (spec/telethon-hooks.md 1).
+    # Telethon asks the outermost request to read the result (docs/spec/telethon-hooks.md 1).
     wrapped.read_result = request.read_result
     return wrapped
+
+
+def without_gaps(ranges: list[types.MessageRange]) -> list[types.MessageRange]:
+    """Ascending, from the lowest id on, with ranges of our own where Telegram leaves ids out: they are asked for as well."""
+    made: list[types.MessageRange] = []
+    place = 0
+    for one in sorted(ranges, key=lambda one: (one.min_id, one.max_id)):
+        if one.max_id < max(place, one.min_id):
+            continue  # none, or within the one before
+        if one.min_id > place + bool(not made):
+            made.append(types.MessageRange(place, one.min_id - 1))
+        made.append(types.MessageRange(max(place, one.min_id), one.max_id))
+        place = one.max_id + 1
+    return made
 
 
 def message_range(ranges: list[types.MessageRange], first_id: int) -> Any:

@@ -3,70 +3,122 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgpack
 import orjson
 
-from stages.medium import Absent
-from stages.process.acquaintance import Acquaintance
-from stages.receipt import Receipt
-from stages.telegram.decoder import page
-from stages.telegram.media import find, pictures
-from stages.telegram.sparse import REFERENCES
-from stages.telegram.wire import DecodeError
+from tgbulk.stages.archive.id_range import UNBOUNDED
+from tgbulk.stages.process.seen_peers import SeenPeers
+from tgbulk.stages.protocol.receipt import PageBody, Receipt
+from tgbulk.stages.telegram.chat import CHANNEL_MARK
+from tgbulk.stages.telegram.decoder import page
+from tgbulk.stages.telegram.media import find, pictures
+from tgbulk.stages.telegram.medium import FoundMedia
+from tgbulk.stages.telegram.peer import is_peer
+from tgbulk.stages.telegram.sparse import REFERENCES
+from tgbulk.stages.telegram.wire import DecodeError
 
-_NO_CEILING = 1 << 62
 #: The constructor of an answer that is the whole list.
 _WHOLE = "messages.messages"
 _NO_MESSAGE = "messageEmpty"
 _SERVICE = "messageService"
 
 
-def transform(
-    data: bytes, stream: int, mark: int, ceiling: int, met: Acquaintance, with_media: bool = False
-) -> tuple[Receipt, bytes]:
-    """(receipt, body) of one getHistory answer; messages with an id below mark, or from ceiling on (0: none), are left out.
+#: Messages of a page: Telegram gives no more than 100, whatever it is asked for.
+MOST_MESSAGES = 1_000
+#: Ids of messages are positive 32-bit numbers.
+_IDS = range(1, 1 << 31)
+#: Characters of what is said of a page.
+REASON = 500
 
-    The body is msgpack: [[[marked id, is min, digest, line], ...] of the peers that the stream has not had from this worker,
-    lines of the messages ascending by id], and with media two lists more: rows of Medium, rows of Absent (stages/medium.py).
-    A page that cannot be decoded gives a receipt with `error` and an empty body.
+_MESSAGES = frozenset({"message", _SERVICE, _NO_MESSAGE})
+
+
+def transform(
+    data: bytes,
+    stream: int,
+    first: int,
+    bound: int,
+    met: SeenPeers,
+    with_media: bool = False,
+    *,
+    subject: int = 0,
+    proved: bool = True,
+) -> tuple[Receipt, PageBody]:
+    """(receipt, body) of one getHistory answer; messages with an id below first, or from bound on, are left out.
+
+    subject: marked id of the chat whose messages they must be, 0 for any; proved: whether an empty page is the end. The body
+    has the peers that the stream has not had from this worker. A page that cannot be decoded, or holds something else than
+    messages of the chat, gives a receipt with `error` and an empty body.
     """
     try:
         decoded = page(data)
     except DecodeError as error:
-        return Receipt(error=str(error)), pack_body([], b"")
+        return Receipt(error=str(error)[:REASON]), PageBody()
     answer = decoded.answer
-    messages, receipt = _ascending(answer.get("messages", []), range(mark, ceiling or _NO_CEILING))
+    listed = answer.get("messages", [])
+    if problem := _problem(listed, subject):
+        return Receipt(error=problem[:REASON]), PageBody()
+    messages, receipt = _ascending(listed, range(first, bound))
+    if receipt.high < first and not proved:
+        receipt.low = receipt.high = 0  # older ones in the place of none
     receipt.form = answer["_"]
     receipt.total = answer.get("count", -1)
-    receipt.slow = repr(decoded.error) if decoded.error else ""
-    receipt.next = _next(receipt, mark, ceiling)
-    found = [*answer.get("users", []), *answer.get("chats", [])]
+    receipt.slow = repr(decoded.error)[:REASON] if decoded.error else ""
+    receipt.next = _next(receipt, first, bound, proved)
+    named = [*answer.get("users", []), *answer.get("chats", [])]
+    found = [one for one in named if is_peer(one)]
+    receipt.strange = len(named) - len(found)
     peers, receipt.peers = met.news(stream, found)
     lines = [orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE) for message in messages]
-    media = _media(messages, found, {row[0] for row in peers}) if with_media else ()
-    receipt.media = len(media[0]) if media else 0
-    return receipt, pack_body(peers, b"".join(lines), *media)
+    body = PageBody(peers, b"".join(lines))
+    if with_media:
+        body.media = _media(messages, found, {one.marked_id for one in peers})
+        receipt.media = len(body.media.media)
+    return receipt, body
 
 
-def pack_body(peers: list[Any], lines: bytes, *media: list[Any]) -> bytes:
-    body: bytes = msgpack.packb([peers, lines, *media])
-    return body
-
-
-def _media(messages: list[dict[str, Any]], peers: list[dict[str, Any]], fresh: set[int]) -> tuple[list[Any], list[Any]]:
-    media = [one.row() for one in pictures(peers) if one.peer in fresh]
-    absent: list[Any] = []
+def _media(messages: list[dict[str, Any]], peers: list[dict[str, Any]], fresh: set[int]) -> FoundMedia:
+    """The pictures of peers that are news, and what the messages hold."""
+    found = FoundMedia([one for one in pictures(peers) if one.peer in fresh])
     for message in messages:
-        for one in find(message, REFERENCES):
-            (absent if isinstance(one, Absent) else media).append(one.row())
-    return media, absent
+        found.extend(find(message, REFERENCES))
+    return found
 
 
-def _next(receipt: Receipt, mark: int, ceiling: int) -> int:
-    """An empty page, or the whole list, says that nothing lies above; a page past the ceiling, that the range is done."""
-    if ceiling and (not receipt.high or receipt.form == _WHOLE):
-        return ceiling
-    return max(mark, min(receipt.high + 1, ceiling or _NO_CEILING))
+def _problem(listed: list[Any], subject: int) -> str:
+    """Why these are not messages of the chat, "" where they are."""
+    if len(listed) > MOST_MESSAGES:
+        return f"the page has {len(listed):,} messages"
+    for one in listed:
+        if not isinstance(one, dict) or one["_"] not in _MESSAGES:
+            name = one["_"] if isinstance(one, dict) else type(one).__name__
+            return f"the page has something else among its messages: {name}"
+        if one["id"] not in _IDS:
+            return f"the page has a message with the id {one['id']}"
+        if subject and "peer_id" in one and (other := _peer(one["peer_id"])) != subject:
+            return f"the page has message {one['id']} of another chat, {other}"
+    return ""
+
+
+def _peer(peer: dict[str, Any]) -> int:
+    """The marked id of a Peer, 0 for what is none."""
+    match peer.get("_"):
+        case "peerUser":
+            return int(peer["user_id"])
+        case "peerChat":
+            return -int(peer["chat_id"])
+        case "peerChannel":
+            return -CHANNEL_MARK - int(peer["channel_id"])
+    return 0
+
+
+def _next(receipt: Receipt, first: int, bound: int, proved: bool = True) -> int:
+    """The whole list, or an empty page that is the end, says that nothing lies above; a page past the bound, that the range
+    is done."""
+    if not receipt.high and not proved:
+        return first
+    if bound != UNBOUNDED and (not receipt.high or receipt.form == _WHOLE):
+        return bound
+    return max(first, min(receipt.high + 1, bound))
 
 
 def _ascending(found: list[dict[str, Any]], wanted: range) -> tuple[list[dict[str, Any]], Receipt]:
@@ -83,5 +135,6 @@ def _ascending(found: list[dict[str, Any]], wanted: range) -> tuple[list[dict[st
         services=[message["_"] for message in messages].count(_SERVICE),
         empty=sorted({one for one in empty if one in wanted}),
         repeated=len(found) - len(messages) - len(empty),
+        date=max(((one["id"], one.get("date", 0)) for one in found), default=(0, 0))[1],
     )
     return messages, receipt

@@ -1,10 +1,10 @@
 """A chat's record: what chat.json says of it, apart from its messages."""
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-import msgpack
+from tgbulk.engine.frame import frame
 
 #: Channels' and supergroups' marked ids are -(10**12 + id), basic groups' -id, users' id.
 CHANNEL_MARK = 10**12
@@ -13,6 +13,7 @@ CHANNEL_MARK = 10**12
 ACCOUNT_SPACE = frozenset({"saved", "private", "bot", "group"})
 
 
+@frame
 @dataclass(slots=True)
 class ChatRecord:
     """One chat as the exporting account sees it."""
@@ -38,6 +39,8 @@ class ChatRecord:
     total: int | None = None
     #: first and last id that the run asks for, the last 0 where it asks up to the newest; None is everything
     asked: list[int] | None = None
+    #: first and last id of each range between them that it asks for; None is all
+    asked_ranges: list[list[int]] | None = None
     #: open, complete, failed, or gaps: at its end, without messages that could not be decoded
     state: str = "open"
     #: why it is not complete
@@ -45,19 +48,11 @@ class ChatRecord:
     #: pages that the run asked for, and the parts in which it did
     pages: int = 0
     ranges: int = 0
-
-    def pack(self) -> bytes:
-        """The record as a payload of the data way."""
-        packed: bytes = msgpack.packb(asdict(self))
-        return packed
-
-    @classmethod
-    def unpack(cls, data: bytes) -> ChatRecord:
-        values: dict[str, Any] = msgpack.unpackb(data)
-        return cls(**values)
+    #: messages that the server counts, was asked for and did not give, where they are many
+    short: int = 0
 
     def document(self) -> dict[str, Any]:
         """The record as chat.json has it: what is not known is left out."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        told = {k: v for k, v in values.items() if v is not None and v != [] and k not in ("pages", "ranges")}
+        told = {k: v for k, v in values.items() if v is not None and v != [] and k not in ("pages", "ranges", "short")}
         return {"id" if k == "marked_id" else k: v for k, v in told.items()}

@@ -13,9 +13,9 @@ from __future__ import annotations
 from functools import cache
 from itertools import groupby
 
-from stages.telegram.schema import Field, Layout, SchemaError, constructors, layout
-from stages.telegram.sparse import LEFT_OUT
-from stages.telegram.wire import VECTOR
+from tgbulk.stages.telegram.schema import Field, Layout, SchemaError, constructors, layout
+from tgbulk.stages.telegram.sparse import LEFT_OUT
+from tgbulk.stages.telegram.wire import VECTOR
 
 #: kind -> its struct format, its size in bytes, and how the value is made of what was unpacked
 FIXED = {

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import Any, NoReturn
 
-from stages.telegram import compiler
-from stages.telegram.schema import Layout, constructors, forget_source, layout, reachable
-from stages.telegram.sparse import REFERENCES, PlainReader, sparse
-from stages.telegram.variant import MANY_FIELDS, Function, by_flags
-from stages.telegram.wire import NAMES, DecodeError, UnknownConstructor
+from tgbulk.stages.telegram import compiler
+from tgbulk.stages.telegram.difference import DIFFERENCE_TYPES
+from tgbulk.stages.telegram.schema import Layout, constructors, layout
+from tgbulk.stages.telegram.sparse import REFERENCES, PlainReader, sparse
+from tgbulk.stages.telegram.variant import MANY_FIELDS, Function, by_flags
+from tgbulk.stages.telegram.wire import NAMES, DecodeError, UnknownConstructor
 
 #: The type of a page: messages.messages, messagesSlice, channelMessages or messagesNotModified.
 PAGE_TYPE = "messages.Messages"
@@ -99,22 +100,6 @@ class Decoded:
     error: Exception | None = None
 
 
-def compile_all(constructor_ids: Iterable[int]) -> None:
-    """Compile the functions of these constructors now, at 0.3 ms each, rather than when each is first met.
-
-    Raises KeyError and SchemaError as `layout` does.
-    """
-    for constructor_id in constructor_ids:
-        if constructor_id not in _functions:
-            _functions.compile(constructor_id)
-
-
-def warm() -> None:
-    """Compile the functions of all constructors that a page can hold."""
-    compile_all(reachable(PAGE_TYPE))
-    forget_source()
-
-
 def _named(error: Exception) -> str:
     """An error in few words: Telethon's quote all bytes that were left."""
     return f"{type(error).__name__}: {str(error)[:120]}"
@@ -139,20 +124,22 @@ def decode(data: bytes | memoryview, offset: int = 0) -> tuple[dict[str, Any], i
     return value, end
 
 
-def _demand_page(data: bytes | memoryview) -> None:
-    if int.from_bytes(data[:4], "little") not in constructors(PAGE_TYPE):
-        raise DecodeError(f"not a page: it begins with {bytes(data[:4]).hex() or 'nothing'}")
+def _demand(data: bytes | memoryview, types: Iterable[str]) -> None:
+    known = int.from_bytes(data[:4], "little")
+    if not any(known in constructors(type) for type in types):
+        what = "a page" if PAGE_TYPE in types else "a difference"
+        raise DecodeError(f"not {what}: it begins with {bytes(data[:4]).hex() or 'nothing'}")
 
 
-def decode_page(data: bytes | memoryview) -> Decoded:
-    """A page decoded by the generated functions. Raises DecodeError."""
-    _demand_page(data)
+def decode_page(data: bytes | memoryview, types: Iterable[str] = (PAGE_TYPE,)) -> Decoded:
+    """A page, or an answer of other types, decoded by the generated functions. Raises DecodeError."""
+    _demand(data, types)
     return Decoded(*decode(data))
 
 
-def slow_page(data: bytes | memoryview) -> Decoded:
-    """A page decoded by Telethon. Raises DecodeError."""
-    _demand_page(data)
+def slow_page(data: bytes | memoryview, types: Iterable[str] = (PAGE_TYPE,)) -> Decoded:
+    """The same by Telethon. Raises DecodeError."""
+    _demand(data, types)
     reader = PlainReader(bytes(data))
     try:
         answer = sparse(reader.tgread_object())
@@ -161,19 +148,24 @@ def slow_page(data: bytes | memoryview) -> Decoded:
     return Decoded(answer, reader.tell_position())
 
 
-def page(data: bytes | memoryview) -> Decoded:
+def page(data: bytes | memoryview, types: Iterable[str] = (PAGE_TYPE,)) -> Decoded:
     """A page decoded by the generated functions or, where they fail, by Telethon; `error` is why they failed.
 
-    REFERENCES then holds its file references. Raises DecodeError, which says why, where both fail.
+    types: of what it may be. REFERENCES then holds its file references. Raises DecodeError, which says why, where both fail.
     """
     REFERENCES.clear()
     try:
-        return decode_page(data)
+        return decode_page(data, types)
     except Exception as error:
         try:
-            decoded = slow_page(data)
+            decoded = slow_page(data, types)
         except DecodeError as second:
             raise DecodeError(f"{error}; {second}") from second
         # without its traceback, which would hold this frame and make a cycle
         decoded.error = error.with_traceback(None)
         return decoded
+
+
+def difference(data: bytes | memoryview) -> Decoded:
+    """An answer of updates.getDifference or updates.getChannelDifference, in the same way. Raises DecodeError."""
+    return page(data, DIFFERENCE_TYPES)

@@ -3,7 +3,7 @@
     <category>/<last byte of the id, hexadecimal>/<id>_<name>
 
 The id makes the name unique, also where upper and lower case are one, so that nobody needs to look what is there. The rules
-for names are those of spec/media-download.md 9.
+for names are those of docs/spec/media-download.md 9.
 """
 from __future__ import annotations
 
@@ -68,14 +68,19 @@ _EXTENSIONS = {
 _NO_EXTENSION = ".bin"
 
 
+def extension(mime_type: str) -> str:
+    """The ending of files of this type, with its dot; "" where it is not known."""
+    return _EXTENSIONS.get(mime_type.lower(), "")
+
+
 def media_path(category: str, number: int, name: str, mime_type: str = "", letter: str = "") -> str:
     """The path of a file; without a name of its own it is called by its id, its size letter and its type."""
-    extension = _EXTENSIONS.get(mime_type.lower(), "")
+    ending = extension(mime_type)
     head = f"{number}_{letter}" if letter else str(number)
-    safe = safe_name(name, LIMIT - len(head) - 1 - len(extension))
+    safe = safe_name(name, LIMIT - len(head) - 1 - len(ending))
     if safe and not _PLAIN_EXTENSION.search(safe):
-        safe += extension
-    return f"{category}/{number & 0xFF:02x}/" + (f"{head}_{safe}" if safe else head + (extension or _NO_EXTENSION))
+        safe += ending
+    return f"{category}/{number & 0xFF:02x}/" + (f"{head}_{safe}" if safe else head + (ending or _NO_EXTENSION))
 
 
 def safe_name(name: str, limit: int = LIMIT) -> str:

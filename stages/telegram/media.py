@@ -9,10 +9,19 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from stages.medium import PROFILE, THUMBNAIL, UNKNOWN, Absent, Medium
-from stages.telegram.filename import media_path
-from stages.telegram.peer import marked_id
-from stages.telegram.schema import constructors, layout
+from tgbulk.stages.telegram.filename import media_path
+from tgbulk.stages.telegram.medium import (
+    PROFILE,
+    THUMBNAIL,
+    UNKNOWN,
+    Absent,
+    Medium,
+    category,
+    largest_size,
+    size_bytes,
+)
+from tgbulk.stages.telegram.peer import marked_id
+from tgbulk.stages.telegram.schema import constructors, layout
 
 #: (name of the constructor, id) -> file reference
 References = Mapping[tuple[str, int], bytes]
@@ -34,9 +43,10 @@ _ABSENT = {
     "webDocumentNoProxy": "on another server",
 }
 _HOLDERS = {"messageMediaPhoto": "photo", "messageMediaDocument": "document"}
-_SIZES = ("photoSize", "photoSizeProgressive", "photoCachedSize")
 #: Bytes of a size that is taken from within its message; a larger one is asked for.
 _INLINE = 1 << 16
+#: Bytes of a file reference that is kept until its file is asked for: Telegram's have some dozens. One is asked for else.
+_REFERENCE = 1 << 10
 #: The letter of a peer's picture in its large form.
 _LARGE = "c"
 
@@ -66,6 +76,8 @@ def find(message: dict[str, Any], references: References) -> Iterator[Medium | A
     for name in ways[message["_"]]:
         if name in message:
             yield from _walk(message[name], message, references, ways, False)
+    if any(one["_"] == "messageEntityCustomEmoji" for one in message.get("entities", ())):
+        yield Absent(message["id"], "custom emoji")  # of which it has the ids alone
 
 
 def pictures(peers: list[dict[str, Any]]) -> Iterator[Medium]:
@@ -88,11 +100,15 @@ def _walk(
     name = value["_"]
     if name in ("photo", "document"):
         reference = references.get((name, value["id"]), b"")
+        if len(reference) > _REFERENCE:
+            reference = b""
         made = _photo(value, message, reference) if name == "photo" else _document(value, message, reference)
         for medium in made:
             if linked and isinstance(medium, Medium) and medium.category != THUMBNAIL:
                 medium.category = "preview"
             yield medium
+    elif name == "messageMediaStory" and "story" not in value:
+        yield Absent(message["id"], "story not sent along")
     elif name in _ABSENT:
         yield Absent(message["id"], _ABSENT[name])
     elif name in _HOLDERS and ("ttl_seconds" in value or _HOLDERS[name] not in value):
@@ -104,7 +120,7 @@ def _walk(
 
 
 def _photo(photo: dict[str, Any], message: dict[str, Any], reference: bytes) -> Iterator[Medium | Absent]:
-    largest = _largest(photo["sizes"])
+    largest = largest_size(photo["sizes"])
     if largest is None:
         yield Absent(message["id"], "without a size to download")
     else:
@@ -112,50 +128,25 @@ def _photo(photo: dict[str, Any], message: dict[str, Any], reference: bytes) -> 
 
 
 def _document(document: dict[str, Any], message: dict[str, Any], reference: bytes) -> Iterator[Medium | Absent]:
-    category = _category(document["attributes"])
+    kind = category(document["attributes"])
     names = (one["file_name"] for one in document["attributes"] if one["_"] == "documentAttributeFilename")
-    path = media_path(category, document["id"], next(names, ""), document["mime_type"])
-    yield Medium("document", document["id"], "", category, document["size"], message["date"], document["dc_id"], path,
+    path = media_path(kind, document["id"], next(names, ""), document["mime_type"])
+    yield Medium("document", document["id"], "", kind, document["size"], message["date"], document["dc_id"], path,
                  document["access_hash"], reference, message=message["id"])
-    thumb = _largest(document.get("thumbs", []))
+    thumb = largest_size(document.get("thumbs", []))
     if thumb is not None:
-        mime_type = "image/webp" if category == "sticker" else "image/jpeg"
+        mime_type = "image/webp" if kind == "sticker" else "image/jpeg"
         yield _sized(document, thumb, "document", THUMBNAIL, mime_type, message, reference)
 
 
 def _sized(
-    item: dict[str, Any], size: dict[str, Any], kind: str, category: str, mime_type: str, message: dict[str, Any],
+    item: dict[str, Any], size: dict[str, Any], kind: str, sort: str, mime_type: str, message: dict[str, Any],
     reference: bytes,
 ) -> Medium:
     inline = b64decode(size.get("bytes", ""))
     if len(inline) > _INLINE:
         inline = b""
-    path = media_path(category, item["id"], "", mime_type, size["type"])
-    length = len(inline) or _bytes(size)
-    return Medium(kind, item["id"], size["type"], category, length, message["date"], item["dc_id"], path,
+    path = media_path(sort, item["id"], "", mime_type, size["type"])
+    length = len(inline) or size_bytes(size)
+    return Medium(kind, item["id"], size["type"], sort, length, message["date"], item["dc_id"], path,
                   item["access_hash"], reference, inline, message=message["id"])
-
-
-def _largest(sizes: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """The size of the largest area that can be had."""
-    had = (one for one in sizes if one["_"] in _SIZES and one.get("bytes") != "")
-    return max(had, key=lambda one: one["w"] * one["h"], default=None)
-
-
-def _bytes(size: dict[str, Any]) -> int:
-    if size["_"] == "photoSizeProgressive":
-        return max(size["sizes"], default=UNKNOWN)
-    return int(size.get("size", UNKNOWN))
-
-
-def _category(attributes: list[dict[str, Any]]) -> str:
-    found = {one["_"]: one for one in attributes}
-    if "documentAttributeSticker" in found or "documentAttributeCustomEmoji" in found:
-        return "sticker"
-    if "documentAttributeAnimated" in found:
-        return "animation"
-    if (video := found.get("documentAttributeVideo")) is not None:
-        return "round" if video.get("round_message") else "video"
-    if (audio := found.get("documentAttributeAudio")) is not None:
-        return "voice" if audio.get("voice") else "audio"
-    return "document"

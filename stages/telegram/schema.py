@@ -104,9 +104,9 @@ def _source(module: str) -> _Source:
     return _Source({text[: text.index("(")]: text for text in classes}, namespaces)
 
 
-def forget_source() -> None:
-    """Let go of Telethon's source text (3 MB), which is kept for the next layout; a later layout reads it again."""
-    _source.cache_clear()
+def read_source() -> None:
+    """Read the text of Telethon's types now: every process forked from here shares it, whatever is installed meanwhile."""
+    _source(TYPES)
 
 
 def plain_class(constructor_id: int) -> Any:

@@ -19,7 +19,7 @@ from telethon.extensions import BinaryReader
 from telethon.tl.alltlobjects import tlobjects
 from telethon.tl.tlobject import TLObject
 
-from stages.telegram.schema import layout, plain_class
+from tgbulk.stages.telegram.schema import layout, plain_class
 
 #: The only field that never enters the sparse form: it expires, and differs at every fetch.
 LEFT_OUT = "file_reference"

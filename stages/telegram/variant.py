@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from stages.telegram.schema import Layout
+from tgbulk.stages.telegram.schema import Layout
 
 #: A generated function: (buffer, offset after the constructor id) -> (sparse form, offset after the object).
 Function = Callable[[bytes, int], tuple[dict[str, Any], int]]

@@ -5,7 +5,7 @@ from binascii import b2a_base64
 from struct import unpack_from
 from typing import Any, NoReturn
 
-from stages.telegram.sparse import REFERENCES, number
+from tgbulk.stages.telegram.sparse import REFERENCES, number
 
 VECTOR = 0x1CB5C415
 BOOLS = {0x997275B5: True, 0xBC799737: False}

@@ -8,43 +8,42 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
-from engine.channel import Channel, ChannelClosed
-from engine.metric import Meter, Outlet
-from engine.pulse import BEAT_SECONDS, beat
-from stages.event import Finish, Notice, Ready, report_failure
-from stages.transcode.breaker import Breaker
-from stages.transcode.capability import Status, VaapiCapabilities
-from stages.transcode.config import TranscodeConfig
-from stages.transcode.detect import search
-from stages.transcode.job import Begun, Outcome, TranscodeJob, TranscodeResult, TranscodeSummary
-from stages.transcode.stop import Stop
-from stages.transcode.tool import Tools, find_tools
-from stages.transcode.transcoder import Transcoder
+from tgbulk.engine.channel import Channel, ChannelClosed
+from tgbulk.engine.heartbeat import BEAT_SECONDS, beat
+from tgbulk.engine.metric import Meter
+from tgbulk.stages.archive.video import TranscodeResult, VideoOutcome
+from tgbulk.stages.protocol.event import Finish, Notice, Ready, report_failure
+from tgbulk.stages.protocol.transcode import Begun, TranscodeJob, TranscodeSummary
+from tgbulk.stages.transcode.capability import GpuStatus, VaapiCapabilities
+from tgbulk.stages.transcode.config import TranscodeConfig, TranscodeContext
+from tgbulk.stages.transcode.detection import search
+from tgbulk.stages.transcode.failure import Breaker
+from tgbulk.stages.transcode.ffmpeg import Tools, find_tools
+from tgbulk.stages.transcode.process import Stop
+from tgbulk.stages.transcode.transcoder import Transcoder
 
 #: Jobs under way at a time: one encodes, meanwhile another is probed, skipped or put into another container.
-LANES = 2
+JOBS_AT_ONCE = 2
 #: Seconds beyond the grace of ffmpeg that a stop may take.
 LEAVE = 5.0
 
 
-def main(
-    control: Channel, config: TranscodeConfig, jobs: Channel, results: Channel, outlet: Outlet | None = None
-) -> None:
+def main(control: Channel, context: TranscodeContext) -> None:
     """Answer until `jobs` is closed and all are answered; after Finish, or when the supervisor is gone, at once.
 
-    Both channels have CONTROL_LIMIT. Says on control: one Notice about who encodes, Ready, then TranscodeProgress and
+    Sends on control: one Notice about who encodes, Ready, then TranscodeProgress and
     Notice as they come, and last a TranscodeSummary. Measures `job` by encoder (by action where there is none), and counts
     `job_errors` and `fallbacks` by failure.
     """
-    with report_failure(control), Meter(outlet) as meter:
-        service = Service(control, config, results, meter)
+    with report_failure(control), Meter(context.outlet) as meter:
+        service = TranscodeService(control, context.config, context.results, meter)
         try:
-            service.serve(jobs)
+            service.serve(context.jobs)
         finally:
             service.close()
 
 
-class Service:
+class TranscodeService:
     """The main thread listens; a second prepares and then waits for the lanes, which outlive every ffmpeg they start."""
 
     def __init__(self, control: Channel, config: TranscodeConfig, results: Channel, meter: Meter) -> None:
@@ -108,11 +107,11 @@ class Service:
         self._end_of_jobs()
 
     def _end_of_jobs(self) -> None:
-        for _ in range(LANES):
+        for _ in range(JOBS_AT_ONCE):
             self._waiting.put(None)
 
     def _guard(self, work: Callable[[], None]) -> None:
-        """A thread that raises ends the process; one that cannot be heard any more leaves in silence."""
+        """A thread that raises ends the process; one whose channel is closed ends in silence."""
         try:
             work()
         except ChannelClosed:
@@ -131,9 +130,9 @@ class Service:
         self._control.send(Ready())
         breaker = Breaker(found, self._config.hardware_decode)
         transcoder = Transcoder(self._config, tools, breaker, self._stop, self._control.send)
-        self._meter.set("jobs_at_once", LANES)
+        self._meter.set("jobs_at_once", JOBS_AT_ONCE)
         work = partial(self._lane, transcoder)
-        lanes = [threading.Thread(target=self._guard, args=(work,), daemon=True) for _ in range(LANES)]
+        lanes = [threading.Thread(target=self._guard, args=(work,), daemon=True) for _ in range(JOBS_AT_ONCE)]
         for lane in lanes:
             lane.start()
         for lane in lanes:
@@ -151,7 +150,7 @@ class Service:
 
     def _count(self, result: TranscodeResult) -> None:
         self._meter.observe("job", result.seconds, result.encoder or result.action)
-        if result.outcome == Outcome.FAILED:
+        if result.outcome == VideoOutcome.FAILED:
             self._meter.count("job_errors", label=result.failure)
         for failure in result.fallbacks:
             self._meter.count("fallbacks", label=failure)
@@ -161,10 +160,10 @@ def describe(found: VaapiCapabilities, tools: Tools) -> str:
     """One line: who encodes, and why."""
     if found.usable:
         driver = f" ({found.driver})" if found.driver else ""
-        return f"films are encoded by h264_vaapi on {found.node}{driver}: {found.reason}"
+        return f"videos are encoded by h264_vaapi on {found.node}{driver}: {found.reason}"
     if not tools.ffmpeg:
-        return f"films stay as they are: {tools.problem}"
+        return f"videos stay as they are: {tools.problem}"
     if "libx264" not in tools.encoders:
-        return f"films in other codecs stay as they are: {tools.ffmpeg} has no libx264, and no GPU serves: {found.reason}"
-    where = f" ({found.node})" if found.node and found.status is not Status.FORCED_CPU else ""
-    return f"films are encoded on the CPU: {found.reason}{where}"
+        return f"videos in other codecs stay as they are: {tools.ffmpeg} has no libx264, and no GPU serves: {found.reason}"
+    where = f" ({found.node})" if found.node and found.status is not GpuStatus.FORCED_CPU else ""
+    return f"videos are encoded on the CPU: {found.reason}{where}"

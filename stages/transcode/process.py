@@ -10,15 +10,14 @@ import os
 import selectors
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 import psutil
-
-from stages.transcode.ending import Ended, Ending
-from stages.transcode.stop import Stop
 
 #: Bytes of standard error that are kept of its beginning and of its end.
 STDERR_HEAD = 32768
@@ -33,14 +32,84 @@ _ARGUMENTS = (ctypes.c_int(_PR_SET_PDEATHSIG), ctypes.c_ulong(signal.SIGKILL))
 _RESET = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
+class Stop:
+    """A request to stop that every thread's selector can wait for."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe()
+        self._lock = threading.Lock()
+        self.requested = False
+        #: nobody waits for children to leave by themselves
+        self.at_once = False
+
+    def request(self, at_once: bool = False) -> None:
+        """Ask; for good."""
+        with self._lock:
+            self.at_once = self.at_once or at_once
+            if not self.requested:
+                self.requested = True
+                os.close(self._writer)  # the reading end is readable from now on
+
+    def fileno(self) -> int:
+        return self._reader
+
+
 @dataclass(frozen=True, slots=True)
-class Clock:
+class Limits:
     """Seconds; `stall` 0 means none."""
 
     total: float
     stall: float = 0.0
     term_grace: float = 5.0
     kill_grace: float = 10.0
+
+
+class Ending(StrEnum):
+    """Why a child ended."""
+
+    EXITED = "exited"
+    #: no progress for the stall clock's time
+    STALLED = "stalled"
+    #: the total clock
+    EXPIRED = "expired"
+    STOPPED = "stopped"
+    #: it did not even die of SIGKILL: the kernel holds it in a driver. Not waited for.
+    STUCK = "stuck"
+    #: it could not be started
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """`returncode` is minus the signal where one ended it. `stderr`: its beginning and its end."""
+
+    program: str
+    ending: Ending
+    returncode: int
+    stdout: bytes
+    stderr: str
+    seconds: float
+
+    @property
+    def good(self) -> bool:
+        return self.ending is Ending.EXITED and self.returncode == 0
+
+    def describe(self) -> str:
+        """Why it ended, in words."""
+        match self.ending:
+            case Ending.STALLED:
+                return f"{self.program} made no progress and was stopped after {self.seconds:.0f} s"
+            case Ending.EXPIRED:
+                return f"{self.program} was stopped after {self.seconds:.0f} s"
+            case Ending.STOPPED:
+                return f"{self.program} was stopped on request"
+            case Ending.STUCK:
+                return f"{self.program} hangs in the kernel and cannot be killed"
+            case Ending.MISSING:
+                return f"{self.program} cannot be started: {self.stderr}"
+        if self.returncode < 0:
+            return f"{self.program} was ended by {signal.Signals(-self.returncode).name}"
+        return f"{self.program} ended with status {self.returncode}"
 
 
 class _Tail:
@@ -60,7 +129,7 @@ class _Tail:
         return bytes(self._head + self._tail).decode("utf-8", "replace")
 
 
-class Process:
+class ChildProcess:
     """A running child; use `run`."""
 
     def __init__(self, argv: Sequence[str], drop: Sequence[str], file_limit: int) -> None:
@@ -124,10 +193,10 @@ class Process:
 
 def run(
     argv: Sequence[str],
-    clock: Clock,
+    clock: Limits,
     *,
     stop: Stop | None = None,
-    hear: Callable[[bytes], bool] | None = None,
+    receive: Callable[[bytes], bool] | None = None,
     writes: Path | None = None,
     keep: int = 0,
     drop: Sequence[str] = (),
@@ -135,18 +204,18 @@ def run(
 ) -> Ended:
     """Run a program to whichever end it comes.
 
-    hear: gets standard output as it comes, True means progress. writes: a file; where it changes, that is progress as well.
+    receive: gets standard output as it comes, True means progress. writes: a file; a change of it is progress as well.
     keep: bytes of standard output to keep, of the beginning.
     drop: environment variables it does not get. Raises nothing for what the program does or fails to do.
     """
     name = os.path.basename(argv[0])
     try:
-        process = Process(argv, drop, file_limit)
+        process = ChildProcess(argv, drop, file_limit)
     except (OSError, subprocess.SubprocessError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         return Ended(name, Ending.MISSING, 127, b"", reason, 0.0)
     try:
-        return _Watch(name, process, clock, stop, hear, writes, keep).to_the_end()
+        return _Watch(name, process, clock, stop, receive, writes, keep).to_the_end()
     finally:
         process.close()
 
@@ -157,14 +226,14 @@ class _Watch:
     def __init__(
         self,
         name: str,
-        process: Process,
-        clock: Clock,
+        process: ChildProcess,
+        clock: Limits,
         stop: Stop | None,
-        hear: Callable[[bytes], bool] | None,
+        receive: Callable[[bytes], bool] | None,
         writes: Path | None,
         keep: int,
     ) -> None:
-        self._name, self._process, self._clock, self._stop, self._hear = name, process, clock, stop, hear
+        self._name, self._process, self._clock, self._stop, self._receive = name, process, clock, stop, receive
         self._writes = writes
         self._written = 0
         self._wrote()
@@ -266,6 +335,6 @@ class _Watch:
             self._stderr.add(data)
             return
         self._output += data[: self._keep - len(self._output)]
-        if self._hear is None or self._hear(data):
+        if self._receive is None or self._receive(data):
             self._moved = time.monotonic()
             self._wrote()

@@ -1,33 +1,34 @@
 """A whole archive, checked offline: its own files first, then chat after chat."""
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
-from engine import document
-from engine.document import DamagedDocumentError
-from engine.error import LockedError, NewerFormatError, StorageError, UsageError
-from engine.journal import DamagedJournalError
-from engine.lock import Lock
-from stages.verify.chat import check_chat
-from stages.verify.finding import Report, Weight
-from stages.verify.media import check_media
-from stages.verify.state import State, last_summary, read_about, read_state, summaries
-from stages.write.archive import FORMAT, Archive
+from tgbulk.engine import document
+from tgbulk.engine.document import DamagedDocumentError
+from tgbulk.engine.error import LockedError, StorageError, UsageError
+from tgbulk.engine.folder import LinkError
+from tgbulk.engine.journal import DamagedJournalError
+from tgbulk.stages.archive.about import read_about
+from tgbulk.stages.archive.folder import Archive, documents
+from tgbulk.stages.archive.row import OPEN, JournalState, read_journal
+from tgbulk.stages.archive.summary import last_run
+from tgbulk.stages.verify.chat import check_chat
+from tgbulk.stages.verify.media import check_media
+from tgbulk.stages.verify.report import PLANTED, Report, Weight, stranger
 
-#: What else can lie in an archive's folder.
-_ENTRIES = {
-    "archive.json", "journal", "chats", "runs", "lock", "quarantine", "media", "media.sqlite", "media.sqlite-journal",
-}
+#: What to do about a document of a run that cannot be read.
+CURE = "delete it: no chat needs it, and where it is the summary, the run before counts as the last one"
 
 
 @contextmanager
 def held(archive: Archive) -> Iterator[None]:
-    """Keep runs away, LockedError while there is one. Where nothing can be written this only looks for a run."""
-    lock = Lock(archive.root / "lock", f"archive {archive.root}")
+    """Keep runs away, LockedError while there is one. Where nothing can be written this only looks for a run.
+
+    StorageError where there is no archive."""
+    if not archive.exists():
+        raise StorageError(archive.root, "there is no archive")
+    lock = archive.lock()
     try:
         lock.acquire()
     except StorageError:
@@ -51,98 +52,83 @@ def check_archive(archive: Archive, only: list[int] | None = None, media: bool =
     report = Report(archive.root)
     _check_about(archive, report)
     try:
-        state = read_state(archive)
+        state = read_journal(archive)
     except DamagedJournalError as error:
-        report.add(Weight.DAMAGE, "journal", f"at byte {error.args[1]}, {error.args[2]}; no chat can be checked")
+        text = f"at byte {error.args[1]}, {error.args[2]}; no chat can be checked"
+        report.add(Weight.DAMAGE, report.where(archive.journal), text)
+        yield report
+        return
+    except LinkError:
+        report.add(Weight.DAMAGE, report.where(archive.journal), f"{PLANTED}; no chat can be checked")
         yield report
         return
     _check_journal(archive, state, report)
     _check_runs(archive, report)
-    folders = _folders(archive)
+    folders = archive.chat_folders()
     chats = sorted(state.chats.keys() | folders.keys()) if only is None else only
     if strange := set(chats) - state.chats.keys() - folders.keys():
         raise UsageError(f"the archive has no chat {min(strange)}")
-    _name_strangers(archive, report)
+    for path in archive.unknown():
+        report.add(Weight.NOTE, report.where(path), stranger(path))
     if media:
         check_media(archive, report)
     yield report
     for marked_id in chats:
-        yield check_chat(archive, state.chats[marked_id]) if marked_id in state.chats else _orphan(archive, marked_id)
+        row = state.chats.get(marked_id)
+        try:
+            yield check_chat(archive, row) if row else _check_orphan(archive, marked_id)
+        except LinkError as error:
+            report = Report(archive.root, marked_id, state=row.state if row else "")
+            report.add(Weight.DAMAGE, report.where(error.filename), PLANTED)
+            yield report
 
 
 def _check_about(archive: Archive, report: Report) -> None:
-    path = archive.root / "archive.json"
-    if not path.exists() and not archive.journal.exists() and not (archive.root / "chats").exists():
+    if not archive.exists():
         raise StorageError(archive.root, "there is no archive")
     try:
-        about = document.load(path)
+        archive.prove_format()
     except FileNotFoundError:
-        report.add(Weight.DAMAGE, "archive.json", "it is missing")
-        return
+        report.add(Weight.DAMAGE, report.where(archive.about), "it is missing")
     except DamagedDocumentError as error:
-        _refuse_newer(archive, path)
-        report.add(Weight.DAMAGE, "archive.json", error.args[1])
-        return
-    if about.get("format") != FORMAT:
-        raise NewerFormatError(archive.root, about.get("format"), FORMAT)
+        report.add(Weight.DAMAGE, report.where(archive.about), error.args[1])
+    except LinkError:
+        report.add(Weight.DAMAGE, report.where(archive.about), PLANTED)
 
 
-def _refuse_newer(archive: Archive, path: Path) -> None:
-    """A later format may have another form of archive.json."""
-    try:
-        found: Any = json.loads(path.read_bytes())["format"]
-    except (ValueError, KeyError, TypeError):
-        return
-    if isinstance(found, int) and found > FORMAT:
-        raise NewerFormatError(archive.root, found, FORMAT)
-
-
-def _check_journal(archive: Archive, state: State, report: Report) -> None:
+def _check_journal(archive: Archive, state: JournalState, report: Report) -> None:
+    where = report.where(archive.journal)
     if state.torn:
-        text = f"its last record, {state.torn:,} bytes at byte {state.journal_end:,}, is not whole and does not count"
-        report.add(Weight.UNFINISHED, "journal", text)
-    last = last_summary(archive)
-    promised = last.get("journal_bytes", 0) if last else 0
-    if state.journal_end < promised:
-        text = f"{state.journal_end:,} bytes of it are good; the last run ended with {promised:,}"
-        report.add(Weight.DAMAGE, "journal", text)
-    elif not archive.journal.exists() and _folders(archive):
-        report.add(Weight.DAMAGE, "journal", "it is missing")
+        text = f"its last record, {state.torn:,} bytes at byte {state.end:,}, is not whole and does not count"
+        report.add(Weight.UNFINISHED, where, text)
+    last = last_run(archive)
+    promised = last.journal_bytes if last else 0
+    if state.end < promised:
+        text = f"{state.end:,} bytes of it are good; the last run ended with {promised:,}"
+        report.add(Weight.DAMAGE, where, text)
+    elif not archive.journal.exists() and archive.chat_folders():
+        report.add(Weight.DAMAGE, where, "it is missing")
 
 
 def _check_runs(archive: Archive, report: Report) -> None:
-    for path in [*summaries(archive), *archive.runs.glob("*/request.json")]:
+    for path in documents(archive):
         try:
             document.load(path)
         except DamagedDocumentError as error:
-            report.add(Weight.DAMAGE, report.where(path), error.args[1])
+            report.add(Weight.DAMAGE, report.where(path), f"{error.args[1]}; {CURE}")
+        except LinkError:
+            report.add(Weight.DAMAGE, report.where(path), f"{PLANTED}; {CURE}")
 
 
-def _folders(archive: Archive) -> dict[int, Path]:
-    """Chats that have a folder, by marked id."""
-    found = {}
-    for path in (archive.root / "chats").glob("*"):
-        if path.name.removeprefix("-").isdecimal() and str(int(path.name)) == path.name:
-            found[int(path.name)] = path
-    return found
-
-
-def _orphan(archive: Archive, marked_id: int) -> Report:
+def _check_orphan(archive: Archive, marked_id: int) -> Report:
     """A chat of which the journal has nothing."""
     about = read_about(archive, marked_id)
-    report = Report(archive.root, marked_id, str(about.get("title", "")))
-    where = report.where(archive.chat(marked_id))
-    lines = any(path.stat().st_size for path in archive.chat(marked_id).rglob("*.jsonl"))
-    if (about["state"] == "open" and not about["covered"]) if about else not lines:
-        report.add(Weight.UNFINISHED, where, "a run was killed before it committed anything of it")
+    report = Report(archive.root, marked_id, about.title or "")
+    folder = archive.chat(marked_id)
+    begun = about.state == OPEN and not about.covered if about.state else not folder.has_lines()
+    if begun:
+        text = "a run was killed before it committed anything of it"
+        report.add(Weight.UNFINISHED, report.where(folder.path), text)
     else:
-        report.add(Weight.DAMAGE, where, "the journal has nothing of this chat")
+        report.add(Weight.DAMAGE, report.where(folder.path), "the journal has nothing of this chat")
     return report
-
-
-def _name_strangers(archive: Archive, report: Report) -> None:
-    chats = {str(marked_id) for marked_id in _folders(archive)}
-    others = [path for path in archive.root.iterdir() if path.name not in _ENTRIES]
-    others += [path for path in (archive.root / "chats").glob("*") if path.name not in chats]
-    for path in sorted(others):
-        report.add(Weight.NOTE, report.where(path), "it does not belong to the archive")

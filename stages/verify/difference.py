@@ -3,15 +3,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import orjson
 
-from stages.verify.finding import Report, Weight
+from tgbulk.engine.folder import Place
+from tgbulk.stages.archive.id_range import IdRange, contains
+from tgbulk.stages.archive.versions import ChangedMessage
+from tgbulk.stages.telegram.content import content
+from tgbulk.stages.verify.report import Report, Weight
 
-#: Fields that change without anybody changing the message.
-RESTLESS = ("views", "forwards", "replies", "reactions", "media_unread", "mentioned")
 _SHOWN = 5
 
 
@@ -26,7 +27,7 @@ class Difference:
     #: edited since
     changed: list[int] = field(default_factory=list)
 
-    def tell(self, report: Report, file: str) -> None:
+    def add_to(self, report: Report, file: str) -> None:
         """What it means for the archive."""
         if self.missing:
             report.add(Weight.UNFINISHED, file, f"{_named(self.missing)}: the server has them, the archive has not")
@@ -36,43 +37,42 @@ class Difference:
             report.add(Weight.NOTE, file, f"{_named(self.changed)}: changed at the server since")
 
 
-def compare(archived: Iterable[dict[str, Any]], fresh: Iterable[dict[str, Any]], covered: list[list[int]]) -> Difference:
-    """Both ascending by id; only ids in the ranges [first, next] count."""
+def compare(archived: Iterable[dict[str, Any]], fresh: Iterable[dict[str, Any]], covered: list[IdRange]) -> Difference:
+    """Both ascending by id; only ids that are covered count. archived: in their latest forms, deleted ones, too."""
     found = Difference()
     ours, theirs = iter(archived), _within(fresh, covered)
     mine, true = next(ours, None), next(theirs, None)
     while mine or true:
         if true is None or (mine is not None and mine["id"] < true["id"]):
             assert mine is not None
-            found.gone.append(mine["id"])
+            if not _is_deleted(mine):
+                found.gone.append(mine["id"])
             mine = next(ours, None)
         elif mine is None or true["id"] < mine["id"]:
             found.missing.append(true["id"])
             true = next(theirs, None)
         else:
-            if _lasting(mine) != _lasting(true):
+            if _is_deleted(mine) or content(mine) != content(true):
                 found.changed.append(mine["id"])
             mine, true = next(ours, None), next(theirs, None)
     return found
 
 
-def read_messages(path: Path, first: int = 0) -> Iterator[dict[str, Any]]:
+def read_messages(path: Place, first: int = 0) -> Iterator[dict[str, Any]]:
     """The messages of a sound file, from this id on."""
-    with open(path, "rb") as file:
+    with path.reader() as file:
         for line in file:
             message = orjson.loads(line)
             if message["id"] >= first:
                 yield message
 
 
-def _within(messages: Iterable[dict[str, Any]], covered: list[list[int]]) -> Iterator[dict[str, Any]]:
-    for message in messages:
-        if any(first <= message["id"] < following for first, following in covered):
-            yield message
+def _within(messages: Iterable[dict[str, Any]], covered: list[IdRange]) -> Iterator[dict[str, Any]]:
+    return (message for message in messages if contains(covered, message["id"]))
 
 
-def _lasting(message: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in message.items() if name not in RESTLESS}
+def _is_deleted(message: dict[str, Any]) -> bool:
+    return isinstance(message, ChangedMessage) and message.deleted_at is not None
 
 
 def _named(ids: list[int]) -> str:

@@ -6,83 +6,75 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
-import msgpack
 from telethon import errors
 
-from engine.error import TgbulkError
-from engine.metric import Meter
-from stages.event import Notice
-from stages.fetch.access import Access
-from stages.fetch.config import FetchConfig
-from stages.fetch.error import AuthNeededError
-from stages.fetch.media.config import MediaConfig
-from stages.fetch.media.gallery import Gallery
-from stages.fetch.reader import Reader, open_reader
-from stages.fetch.session import Session
-from stages.receipt import Batch, Kind
-from stages.telegram.chat import ACCOUNT_SPACE
-from stages.verify.server import find
-from stages.verify.state import read_about
-from stages.write.archive import Archive
-from stages.write.index import MediaIndex
-from stages.write.media import OPEN
+from tgbulk.engine.error import TgbulkError
+from tgbulk.engine.metric import Meter
+from tgbulk.stages.archive.about import name_of, read_about
+from tgbulk.stages.archive.folder import Archive
+from tgbulk.stages.archive.media_index import MediaIndex
+from tgbulk.stages.fetch.access import Access
+from tgbulk.stages.fetch.config import FetchConfig, MediaConfig
+from tgbulk.stages.fetch.error import AuthNeededError
+from tgbulk.stages.fetch.media.downloads import Downloads
+from tgbulk.stages.fetch.reader import Reader, open_reader
+from tgbulk.stages.fetch.session import Session
+from tgbulk.stages.protocol.event import Notice
+from tgbulk.stages.protocol.request import MediaBatch, MediaRequest
+from tgbulk.stages.telegram.chat import ACCOUNT_SPACE
+from tgbulk.stages.verify.server import find
 
 
 class Answering:
-    """The index, asked where the gallery would ask the write process."""
+    """The index, asked where an export would ask the write process."""
 
     def __init__(self, index: MediaIndex) -> None:
         self._index = index
 
-    async def reserve(self) -> int:
-        return 0
-
-    async def send(self, slot: int, payload: bytes, *, stream: int, kind: Kind) -> tuple[Any, int]:
-        outcomes, cursor, wanted = msgpack.unpackb(payload)
-        self._index.settle(outcomes)
+    async def media(self, request: MediaRequest) -> MediaBatch:
+        self._index.settle(request.outcomes)
         self._index.commit()
-        rows, cursor = self._index.next(cursor) if wanted else ([], cursor)
-        return Batch(rows, cursor, bool(rows)), 0
+        items, cursor = self._index.next(request.cursor) if request.wanted else ([], request.cursor)
+        return MediaBatch(items, cursor, bool(items))
 
 
 async def download(
     accesses: list[Access],
     archive: Archive,
-    name_of: Callable[[Archive, int], str],
     index: MediaIndex,
     config: MediaConfig,
-    tell: Callable[[object], None],
+    notify: Callable[[object], None],
 ) -> None:
     """Get what the index hands out, through the messages that speak of it; what became of it is in the index.
 
-    name_of: by what name a chat is found. A chat that cannot be found is told of, and its media are left. TgbulkError when
+    A chat that cannot be found is told of, and its media are left. TgbulkError when
     the accounts cannot be had.
     """
     async with AsyncExitStack() as stack:
         readers = []
         for number, access in enumerate(accesses):
             lock = stack.enter_context(Session.of(access.home, access.server, access.account).lock)
-            opened = open_reader(number, access, lock, FetchConfig(accesses, [], in_flight=1), tell, Meter(None))
+            opened = open_reader(number, access, lock, FetchConfig(accesses, [], in_flight=1), notify, Meter(None))
             readers.append(await stack.enter_async_context(opened))
-        gallery = Gallery(readers, Answering(index), tell, config, asyncio.Event(), Meter(None))
+        downloads = Downloads(readers, Answering(index), notify, config, asyncio.Event(), Meter(None))
         for chat in index.damaged():
-            peers = await _peers(readers, archive, chat, name_of(archive, chat), tell)
+            peers = await _peers(readers, archive, chat, name_of(archive, chat), notify)
             if peers:
-                index.want(chat, 0, OPEN)
-                gallery.know(chat, peers)
-        gallery.close()
-        await gallery.run()
+                index.want(chat)
+                downloads.know(chat, peers)
+        downloads.close()
+        await downloads.run()
 
 
 async def _peers(
-    readers: list[Reader], archive: Archive, chat: int, name: str, tell: Callable[[object], None]
+    readers: list[Reader], archive: Archive, chat: int, name: str, notify: Callable[[object], None]
 ) -> dict[int, Any]:
     """By the number of a reader that can read the chat, the peer to ask."""
     about = read_about(archive, chat)
     peers: dict[int, Any] = {}
     reason: object = "its messages are those of another account"
     for reader in readers:
-        if about.get("type") in ACCOUNT_SPACE and about.get("account") != reader.me:
+        if about.type in ACCOUNT_SPACE and about.account != reader.me:
             continue
         try:
             peers[reader.number] = (await find(reader, chat, name)).peer
@@ -91,5 +83,5 @@ async def _peers(
         except (TgbulkError, errors.RPCError) as error:
             reason = error
     if not peers:
-        tell(Notice(f"chat {chat}: its media cannot be asked for: {reason}"))
+        notify(Notice(f"chat {chat}: its media cannot be asked for: {reason}"))
     return peers

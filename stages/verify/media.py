@@ -1,69 +1,63 @@
-"""The files below media/ against the index: every byte of every one that it calls done."""
+"""The downloaded files against the index: every byte of every one that it calls done."""
 from __future__ import annotations
 
 import hashlib
-import os
-import sqlite3
 from collections.abc import Container
-from pathlib import Path
 
-from engine.durable import PART
-from stages.verify.finding import Report, Weight
-from stages.write.archive import Archive
+from tgbulk.engine.durable import PART
+from tgbulk.engine.folder import Place, UnsafeNameError
+from tgbulk.stages.archive.folder import Archive
+from tgbulk.stages.archive.media_index import DamagedIndexError
+from tgbulk.stages.archive.media_inventory import read_inventory
+from tgbulk.stages.verify.report import Report, Weight, stranger
 
 _CHUNK = 1 << 20
-_INDEX = "media.sqlite"
 
 
 def check_media(archive: Archive, report: Report) -> None:
     """Add what is wrong. OSError for what cannot be read."""
-    root = archive.root / "media"
-    if not archive.media.exists():
-        if root.exists() and any(root.rglob("*")):
-            report.add(Weight.DAMAGE, _INDEX, "it is missing; the next export with media makes it anew")
+    root, index = archive.media, report.where(archive.media_index)
+    if archive.media_elsewhere:
+        report.add(Weight.NOTE, report.where(root), f"it is a link: files are looked for in {archive.media_elsewhere}")
+    if not archive.media_index.exists():
+        if root.exists() and any(root.walk()):
+            report.add(Weight.DAMAGE, index, "it is missing; the next export with media rebuilds it")
         return
     try:
-        # Read from the file alone: to look at an archive must not change it.
-        database = sqlite3.connect(f"{archive.media.absolute().as_uri()}?mode=ro", uri=True)
-        try:
-            done = {path: (size, digest) for path, size, digest in database.execute(
-                "select path, size, sha256 from file where state = 'done'")}
-            made, replaced = _films(database)
-            lost = [path for path, in database.execute("select path from file where state = 'damaged' order by path")]
-            left = database.execute("select count(*) from file where state in ('pending', 'failed')").fetchone()[0]
-        finally:
-            database.close()
-    except sqlite3.DatabaseError as error:
-        killed = archive.media.with_name(_INDEX + "-journal").exists()
-        text = "a run was killed with it; the next export with media sets it right" if killed else str(error)
-        report.add(Weight.UNFINISHED if killed else Weight.DAMAGE, _INDEX, text)
+        inventory = read_inventory(archive)
+    except DamagedIndexError as error:
+        killed = archive.index_cut_short()
+        text = "a run was killed with it; the next export with media sets it right" if killed else str(error.args[1])
+        report.add(Weight.UNFINISHED if killed else Weight.DAMAGE, index, text)
         return
-    for name, (size, digest) in [*sorted((one, done[one]) for one in done.keys() - replaced), *sorted(made.items())]:
-        if wrong := _what_is_wrong(root / name, size, digest):
-            report.add(Weight.DAMAGE, report.where(root / name), wrong)
+    for name, (size, digest) in [*sorted(inventory.downloaded.items()), *sorted(inventory.made.items())]:
+        place = _place(root, name, index, report)
+        if place and (wrong := _what_is_wrong(place, size, digest)):
+            report.add(Weight.DAMAGE, report.where(place), wrong)
             report.lost.append(name)
-    for name in lost:
-        report.add(Weight.UNFINISHED, report.where(root / name), "it was lost, and has not come again")
-        report.lost.append(name)
-    if left:
-        report.add(Weight.UNFINISHED, "media", f"{left:,} files wait, or failed; the next export with media goes on")
-    _name_strangers(root, done.keys() | made.keys(), report)
+    for name in inventory.lost:
+        if place := _place(root, name, index, report):
+            report.add(Weight.UNFINISHED, report.where(place), "it was lost, and has not come again")
+            report.lost.append(name)
+    if inventory.left:
+        text = f"{inventory.left:,} files wait, or failed; the next export with media goes on"
+        report.add(Weight.UNFINISHED, report.where(root), text)
+    _report_unknown(root, {*inventory.downloaded, *inventory.made, *inventory.replaced}, report)
 
 
-def _films(database: sqlite3.Connection) -> tuple[dict[str, tuple[int, bytes]], set[str]]:
-    """(films made of files, with size and SHA-256; the files whose place they took). An older index has none."""
-    if not database.execute("select 1 from sqlite_master where name = 'film'").fetchone():
-        return {}, set()
-    made = {path: (size, digest) for path, size, digest in database.execute(
-        "select output, output_size, output_sha256 from film where output <> ''")}
-    gone = {path for path, in database.execute("select path from film join file on number = file where original > 0")}
-    return made, gone
+def _place(root: Place, name: str, index: str, report: Report) -> Place | None:
+    """Where the index says that a file is; None, and reported, for what leads elsewhere."""
+    try:
+        return root / name
+    except UnsafeNameError as error:
+        report.add(Weight.DAMAGE, index, f"it names a file outside of media/: {error}")
+        return None
 
 
-def _what_is_wrong(path: Path, size: int, digest: bytes) -> str:
+def _what_is_wrong(place: Place, size: int, digest: bytes) -> str:
     """What is wrong with a file, "" for nothing."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        descriptor = place.open()
     except FileNotFoundError:
         return "it is missing"
     except OSError as error:
@@ -79,12 +73,10 @@ def _what_is_wrong(path: Path, size: int, digest: bytes) -> str:
     return "" if found.digest() == digest else "it is not what was downloaded"
 
 
-def _name_strangers(root: Path, known: Container[str], report: Report) -> None:
-    for path in sorted(root.rglob("*")):
-        if path.is_dir() and not path.is_symlink():
-            continue
-        name = str(path.relative_to(root))
+def _report_unknown(root: Place, known: Container[str], report: Report) -> None:
+    for place in root.walk():
+        name = "/".join(place.names)
         if name.endswith(PART):
-            report.add(Weight.UNFINISHED, report.where(path), "a file that did not become whole")
+            report.add(Weight.UNFINISHED, report.where(place), "a file that did not become whole")
         elif name not in known:
-            report.add(Weight.NOTE, report.where(path), "it does not belong to the archive")
+            report.add(Weight.NOTE, report.where(place), stranger(place))

@@ -7,18 +7,18 @@ from typing import Any
 
 from telethon import errors
 
-from engine.error import TgbulkError
-from engine.metric import Meter
-from stages.fetch.access import Access
-from stages.fetch.config import FetchConfig
-from stages.fetch.error import ChatError
-from stages.fetch.history import at_or_below
-from stages.fetch.name import parse_name
-from stages.fetch.reader import Reader, open_reader
-from stages.fetch.resolver import Target, refusal
-from stages.fetch.session import Session
-from stages.telegram.decoder import page
-from stages.telegram.wire import DecodeError
+from tgbulk.engine.error import TgbulkError
+from tgbulk.engine.metric import Meter
+from tgbulk.stages.fetch.access import Access
+from tgbulk.stages.fetch.config import FetchConfig
+from tgbulk.stages.fetch.error import ChatError
+from tgbulk.stages.fetch.history import at_or_below
+from tgbulk.stages.fetch.name import parse_name
+from tgbulk.stages.fetch.reader import Reader, open_reader
+from tgbulk.stages.fetch.resolver import Target, refusal
+from tgbulk.stages.fetch.session import Session
+from tgbulk.stages.telegram.decoder import page
+from tgbulk.stages.telegram.wire import DecodeError
 
 _WHOLE = "messages.messages"
 
@@ -33,7 +33,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ServerAnswer:
     """How many messages the server counts with ids up to the top, None if it does not say; the newest of them."""
 
     count: int | None
@@ -42,13 +42,13 @@ class Answer:
 
 
 async def ask(
-    access: Access, questions: Iterable[Question], tell: Callable[[object], None]
-) -> dict[int, Answer | TgbulkError]:
+    access: Access, questions: Iterable[Question], notify: Callable[[object], None]
+) -> dict[int, ServerAnswer | TgbulkError]:
     """By marked id, an answer or why there is none. AuthNeededError, LockedError, UnreachableError end it all."""
     session = Session.of(access.home, access.server, access.account)
-    answers: dict[int, Answer | TgbulkError] = {}
+    answers: dict[int, ServerAnswer | TgbulkError] = {}
     with session.lock as lock:
-        async with open_reader(0, access, lock, FetchConfig([access], [], in_flight=1), tell, Meter(None)) as reader:
+        async with open_reader(0, access, lock, FetchConfig([access], [], in_flight=1), notify, Meter(None)) as reader:
             for question in questions:
                 try:
                     answers[question.marked_id] = await _ask(reader, question)
@@ -59,7 +59,7 @@ async def ask(
     return answers
 
 
-async def _ask(reader: Reader, question: Question) -> Answer:
+async def _ask(reader: Reader, question: Question) -> ServerAnswer:
     try:
         return await _count(reader, question, await find(reader, question.marked_id, question.name))
     except errors.BadRequestError:
@@ -78,7 +78,7 @@ async def find(reader: Reader, marked_id: int, name: str, fresh: bool = False) -
     return target
 
 
-async def _count(reader: Reader, question: Question, target: Target) -> Answer:
+async def _count(reader: Reader, question: Question, target: Target) -> ServerAnswer:
     data = await reader.caller.call(at_or_below(target.peer, question.top))
     try:
         answer = page(data).answer
@@ -87,6 +87,6 @@ async def _count(reader: Reader, question: Question, target: Target) -> Answer:
     found = [message for message in answer.get("messages", []) if message["_"] != "messageEmpty"]
     newest = sorted((message for message in found if message["id"] <= question.top), key=lambda one: one["id"])
     if answer["_"] == _WHOLE:
-        return Answer(sum(message["id"] <= question.top for message in answer["messages"]), newest)
+        return ServerAnswer(sum(message["id"] <= question.top for message in answer["messages"]), newest)
     above = answer.get("offset_id_offset")
-    return Answer(None if above is None else answer["count"] - above, newest)
+    return ServerAnswer(None if above is None else answer["count"] - above, newest)

@@ -7,26 +7,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from engine.arena import Arena
-from engine.channel import Channel, ChannelClosed
-from engine.error import StorageError, shortage
-from engine.frame import DATA_LIMIT
-from engine.hop import Attach
-from engine.lock import Lock
-from engine.metric import Meter, Outlet, Span
-from engine.pulse import BEAT_SECONDS, beat
-from stages.event import Finish, Ready, report_failure
-from stages.write.archive import Archive
-from stages.write.config import WriteConfig
-from stages.write.writer import Writer
+from tgbulk.engine.channel import Channel, ChannelClosed
+from tgbulk.engine.error import StorageError, shortage
+from tgbulk.engine.frame import DATA_LIMIT
+from tgbulk.engine.heartbeat import BEAT_SECONDS, beat
+from tgbulk.engine.hop import Attach
+from tgbulk.engine.metric import Meter, Span
+from tgbulk.stages.archive.folder import Archive
+from tgbulk.stages.protocol.event import Finish, Ready, report_failure
+from tgbulk.stages.write.config import WriteContext
+from tgbulk.stages.write.writer import Writer
 
 
-def main(
-    control: Channel, config: WriteConfig, blocks: Arena, fetch: Channel, lock: Lock, outlet: Outlet | None = None
-) -> None:
-    """Serve until told to finish and every worker is gone, or until the supervisor is gone. Holds the archive's lock."""
-    with report_failure(control), _named(config.archive), Meter(outlet) as meter:
-        writer = Writer(Archive(config.archive), blocks, fetch, control, meter, config.media, config.films)
+def main(control: Channel, context: WriteContext) -> None:
+    """Serve until asked to finish and every worker is gone, or until the supervisor is gone. Holds the archive's lock."""
+    config = context.config
+    with report_failure(control), _named(config.archive), Meter(context.outlet) as meter:
+        writer = Writer(Archive(config.archive), context.blocks, context.fetch, control, meter, config.media, config.videos)
         control.send(Ready())
         _serve(control, writer, meter)
         writer.close()

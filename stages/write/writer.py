@@ -3,25 +3,38 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
-import msgpack
+from tgbulk.engine.arena import Arena, open_overflow, overflow
+from tgbulk.engine.channel import Channel, ChannelClosed
+from tgbulk.engine.folder import LinkError
+from tgbulk.engine.frame import pack, unpack
+from tgbulk.engine.hop import Ack, Block, WorkerGone
+from tgbulk.engine.journal import Journal
+from tgbulk.engine.metric import Meter
+from tgbulk.stages.archive.about import ChatAbout, asked_ids, read_about
+from tgbulk.stages.archive.account import ACCOUNT_ROW
+from tgbulk.stages.archive.chat import ChatFile
+from tgbulk.stages.archive.folder import Archive
+from tgbulk.stages.archive.id_range import IdRange
+from tgbulk.stages.archive.row import ENDED, GAPS, PLACES, ChatRow, LastRows
+from tgbulk.stages.archive.segments import DamagedChatError
+from tgbulk.stages.archive.source import Sources
+from tgbulk.stages.protocol.annex import AnnexReply
+from tgbulk.stages.protocol.difference import DifferenceBody, DifferenceReceipt, StateReply
+from tgbulk.stages.protocol.event import ChatChanged, ChatEnded, ChatProgress, ChatStated, Quarantined
+from tgbulk.stages.protocol.receipt import LOOKED_AGAIN, PageBody, PayloadKind, Receipt
+from tgbulk.stages.protocol.request import MediaBatch, OpenReply, QuarantineRequest, Refusal, VideoBatch
+from tgbulk.stages.telegram.chat import ACCOUNT_SPACE, ChatRecord
+from tgbulk.stages.telegram.medium import MediaSelection
+from tgbulk.stages.write.annexes import add_page
+from tgbulk.stages.write.boxes import Boxes
+from tgbulk.stages.write.media import Media
 
-from engine.arena import Arena, open_parcel
-from engine.channel import Channel, ChannelClosed
-from engine.frame import pack, unpack
-from engine.hop import Block, Gone, Have
-from engine.journal import Journal
-from engine.metric import Meter
-from stages.event import ChatEnded, ChatProgress, ChatStated, Quarantined
-from stages.medium import MediaSelection
-from stages.receipt import Answer, Batch, Kind, Receipt
-from stages.telegram.chat import ACCOUNT_SPACE, ChatRecord
-from stages.transcode.config import TranscodeConfig
-from stages.write.archive import Archive
-from stages.write.chat import ChatFile, LastRows, Progress, described_messages
-from stages.write.coverage import DamagedChatError
-from stages.write.media import Media
-
+#: What takes the place of a receipt.
+Reply = OpenReply | MediaBatch | VideoBatch | DifferenceReceipt | StateReply | AnnexReply
 #: A commit is due after so many bytes, or so many seconds after the first of them.
 COMMIT_BYTES = 8 * 1024 * 1024
 COMMIT_SECONDS = 1.0
@@ -38,7 +51,7 @@ class Writer:
         control: Channel,
         meter: Meter | None = None,
         media: MediaSelection | None = None,
-        films: TranscodeConfig | None = None,
+        videos: str | None = None,
     ) -> None:
         """Recovers the archive from its journal. StorageError, OSError."""
         self._archive = archive
@@ -49,39 +62,50 @@ class Writer:
         self._committing = self._meter.span("commit")
         rows = LastRows()
         self._journal = Journal(archive.journal, rows.take)
-        self._committed = rows.progress()
+        self._committed = rows.chats()
         self._open: dict[int, ChatFile] = {}
         self._ending: dict[int, ChatRecord] = {}
-        self._media = Media(archive.media, media, films) if media else None
+        self._media = Media(archive, media, videos) if media else None
+        take_media = self._media.told if self._media else None
+        self._boxes = Boxes(archive, self._committed, rows.accounts(), self.commit, take_media)
+        self._raised = False
         self._uncommitted = 0
         #: monotonic time at which a commit is due, None when nothing waits for one
         self.due: float | None = None
 
     def take(self, block: Block, descriptors: list[int]) -> None:
         """Write one block, then tell fetch."""
-        receipt: Receipt = unpack(self._blocks.read(block.slot, block.receipt))
-        if block.parcel:
-            body = open_parcel(descriptors[0], block.body)
+        receipt: Receipt | DifferenceReceipt = unpack(self._blocks.read(block.slot, block.receipt))
+        if block.overflow:
+            body = open_overflow(descriptors[0], block.body)
             os.close(descriptors[0])
         else:
             body = self._blocks.read(block.slot, block.body, block.receipt)
-        if block.kind == Kind.OPEN:
-            self._tell(self._begin(block, ChatRecord.unpack(body)))
-        elif block.kind == Kind.MEDIA and self._media:
-            self._tell(self._answer(block, Answer.OPENED, self._media.ask(body)))
+        if block.kind == PayloadKind.OPEN:
+            self._reply(block, self._begin(block.stream, unpack(body)))
+        elif block.kind == PayloadKind.MEDIA and self._media:
+            self._reply(block, self._media.ask(unpack(body)))
             self._expect_commit()
-        elif block.kind == Kind.FILM and self._media:
-            self._tell(self._answer(block, Answer.OPENED, self._media.ask_films(body)))
+        elif block.kind == PayloadKind.VIDEO and self._media:
+            self._reply(block, self._media.ask_videos(unpack(body)))
+            self._expect_commit()
+        elif block.kind == PayloadKind.ANNEX:
+            self._reply(block, add_page(self._open[block.stream], unpack(body)))
+            self._uncommitted += len(body)
+            self._expect_commit()
+        elif (reply := self._take_changes(block, receipt, body)) is not None:
+            self._reply(block, reply)
             self._expect_commit()
         else:
+            assert isinstance(receipt, Receipt)
             self._write(block, receipt, body)
-            self._tell(Have(block.seq, block.slot, block.receipt))
+            self._notify(Ack(block.seq, block.slot, block.receipt))
         if self._uncommitted >= COMMIT_BYTES:
             self.commit()
 
     def gone(self, worker: int) -> None:
         """The last block of this worker was taken."""
-        self._tell(Gone(worker))
+        self._notify(WorkerGone(worker))
 
     def commit(self) -> None:
         """Make everything durable: data first, then the journal record that speaks of it, then chat.json."""
@@ -95,108 +119,183 @@ class Writer:
             self._meter.set("media_bytes", progress.bytes)
         with self._committing:
             dirty = {stream: chat for stream, chat in self._open.items() if chat.dirty}
-            rows = [chat.prepare() for chat in dirty.values()]
+            rows = [*(chat.prepare() for chat in dirty.values()), *self._boxes.prepare()]
             if rows:
+                self._raise_format(rows)
                 self._journal.append(rows)
+            for marked_id, counts in self._boxes.counts.items():
+                told = counts.new, counts.edited, counts.deleted, counts.restored
+                self._control.send(ChatChanged(marked_id, *told))
             for stream, chat in dirty.items():
                 chat.committed()
-                self._committed[chat.progress.marked_id] = chat.progress
-                self._control.send(ChatProgress(stream, chat.progress.messages))
+                self._committed[chat.row.marked_id] = chat.row
+                self._control.send(ChatProgress(stream, chat.row.messages))
             for stream in list(self._ending):
                 self._end(stream, self._ending.pop(stream))
+            self._boxes.committed()
 
     def close(self) -> None:
         self.commit()
         for chat in self._open.values():
             chat.close()
         self._open.clear()
+        self._boxes.close()
         if self._media:
-            films = self._media.films_stated()
+            videos = self._media.videos_stated()
             self._control.send(self._media.close())
-            if films:
-                self._control.send(films)
+            if videos:
+                self._control.send(videos)
         self._journal.close()
 
     def _write(self, block: Block, receipt: Receipt, body: bytes) -> None:
-        if block.kind == Kind.PROBE:
+        if block.kind == PayloadKind.PROBE:
             return  # asked of a chat that may not be open yet
+        if block.kind in LOOKED_AGAIN:
+            if not receipt.error:
+                ids = IdRange(block.first, receipt.next)
+                self._boxes.page(unpack(body), block.subject, block.origin, ids)
+                self._uncommitted += len(body)
+            self._expect_commit()
+            return
         chat = self._open[block.stream]
-        if block.kind == Kind.CLOSE:
-            self._ending[block.stream] = ChatRecord.unpack(body)
-            chat.end(self._ending[block.stream].state)
+        if block.kind == PayloadKind.CLOSE:
+            record: ChatRecord = unpack(body)
+            self._ending[block.stream] = record
+            chat.end(record)
+            if record.state in ENDED and not (record.asked and record.asked[1]):
+                chat.row.behind = 0
             if self._media:
-                self._media.end(chat.progress.marked_id, chat.folder)
-        elif block.kind == Kind.HISTORY and not receipt.error:
-            peers, lines, *media = msgpack.unpackb(body)
-            size = chat.add(block.segment, block.mark, receipt, peers, lines)
+                self._media.end(chat.row.marked_id)
+        elif block.kind in (PayloadKind.HISTORY, PayloadKind.END) and not receipt.error:
+            page: PageBody = unpack(body)
+            ids = IdRange(block.first, receipt.next)
+            counts = receipt.messages, receipt.services, receipt.empty or []
+            size = chat.add(block.range_start, ids, page.lines, page.peers, *counts, abs(block.origin))
             self._uncommitted += size
-            if self._media and media:
-                self._media.page(chat.progress.marked_id, block.origin, block.mark, receipt.next, *media)
+            if self._media and page.media:
+                self._media.page(chat.row.marked_id, block.origin, ids, page.media)
             if size:
                 self._meter.count("messages", receipt.messages)
                 self._meter.count("bytes", size)
-        elif block.kind == Kind.QUARANTINE:
-            about, answers = msgpack.unpackb(body)
-            chat.set_aside(about, answers)
-            self._control.send(Quarantined(about["chat"], about["first"], about["last"], about["reason"]))
+        elif block.kind == PayloadKind.QUARANTINE:
+            request: QuarantineRequest = unpack(body)
+            about = request.about
+            chat.set_aside(about, request.answers, request.offset, request.whole)
+            if request.whole:
+                self._control.send(Quarantined(about.chat, about.first, about.last, about.reason))
         self._expect_commit()
+
+    def _take_changes(
+        self, block: Block, receipt: Receipt | DifferenceReceipt, body: bytes
+    ) -> DifferenceReceipt | StateReply | None:
+        """The reply to what concerns boxes, None for everything else."""
+        if isinstance(receipt, DifferenceReceipt):
+            self._uncommitted += len(body)
+            found: DifferenceBody = unpack(body) if body else DifferenceBody()
+            return self._boxes.difference(receipt, found, block.origin, block.subject)
+        if block.kind == PayloadKind.STATE:
+            return self._boxes.state(unpack(body))
+        if block.kind == PayloadKind.BOX:
+            return self._boxes.box(unpack(body))
+        return None
+
+    def _raise_format(self, rows: list[list[Any]]) -> None:
+        """Before the journal speaks of changes for the first time."""
+        if not self._raised and any(row[0] == ACCOUNT_ROW or len(row) > PLACES for row in rows):
+            self._archive.raise_format()
+            self._raised = True
 
     def _expect_commit(self) -> None:
         if self.due is None:
             self.due = time.monotonic() + COMMIT_SECONDS
 
-    def _begin(self, block: Block, record: ChatRecord) -> Have:
-        """Open a chat: the answer says what is covered, or refuses it."""
-        progress = self._progress(record)
-        if progress.account != record.account and record.type in ACCOUNT_SPACE:
-            return self._answer(block, Answer.OTHER_ACCOUNT)
-        if described_messages(self._archive.chat(record.marked_id)) > progress.messages:
-            return self._answer(block, Answer.LOST)
-        progress.account = record.account
-        progress.state = record.state
+    def _begin(self, stream: int, record: ChatRecord) -> OpenReply:
+        """Open a chat: the reply says what is covered, or refuses it."""
+        if any(one.marked_id == record.marked_id for one in self._ending.values()):
+            self.commit()  # of an earlier turn of a follower, or an earlier name of a feed
+        row = self._row(record)
+        if row.account != record.account and record.type in ACCOUNT_SPACE:
+            return OpenReply(Refusal.OTHER_ACCOUNT)
+        about = read_about(self._archive, record.marked_id)
+        if (about.messages or 0) > row.messages:
+            return OpenReply(Refusal.LOST)
+        self._boxes.release(record.marked_id)
+        before, row.account = row.account, record.account
+        row.state = record.state
         try:
-            chat = ChatFile(self._archive.chat(record.marked_id), progress, self.commit)
+            chat = ChatFile(self._archive, row, self.commit)
         except DamagedChatError:
-            return self._answer(block, Answer.DAMAGED)
-        self._open[block.stream] = chat
+            return OpenReply(Refusal.DAMAGED)
+        except LinkError:
+            return OpenReply(Refusal.LINK)
+        self._open[stream] = chat
+        self._committed[row.marked_id] = row
+        self._boxes.begin(chat, asked_ids(record))
+        record.total = _total(record, about, row)
+        chat.sources = Sources.begin(before, record.account, chat.covered, about.sources)
         chat.describe(record)
         if self._media:
             self._media.begin(record, chat.covered)
-        return self._answer(block, Answer.OPENED, Receipt(messages=progress.messages, covered=chat.covered))
+        explained = row.empty_count + (about.statement.withheld or 0 if about.statement else 0)
+        # A gap at the end is behind as well: nothing that is told of the chat fills it.
+        top = chat.covered[-1].hi if chat.covered else 0
+        behind = row.behind or next((gap.lo for gap in row.quarantined if gap.hi > top), 0)
+        box = row.pts, row.looked, behind, list(row.unlooked)
+        return OpenReply(Refusal.NONE, row.messages, chat.covered, explained, *box, about.total or 0)
 
-    def _progress(self, record: ChatRecord) -> Progress:
+    def _row(self, record: ChatRecord) -> ChatRow:
         """What is committed of a chat: nothing where its folder was moved away, as DamagedChatError advises."""
         known = self._committed.get(record.marked_id)
-        if known is not None and self._archive.chat(record.marked_id).is_dir():
+        if known is not None and self._archive.chat(record.marked_id).exists():
             return known
-        fresh = Progress(record.marked_id, record.account)
+        fresh = ChatRow(record.marked_id, record.account)
         if known is not None:
-            self._journal.append([fresh.row()])
+            self._boxes.release(record.marked_id)
+            self._journal.append([fresh.pack()])
             self._committed[record.marked_id] = fresh
         return fresh
 
-    def _answer(self, block: Block, answer: Answer, content: Receipt | Batch | None = None) -> Have:
-        """The slot is ours until Have, so the answer can take the place of the worker's receipt."""
-        receipt = pack(content or Receipt())
-        self._blocks.write(block.slot, receipt)
-        return Have(block.seq, block.slot, len(receipt), answer)
+    def _reply(self, block: Block, reply: Reply) -> None:
+        """The slot is ours until the ack, so the reply can take the place of the worker's receipt; one that is too large for
+        it travels as an overflow."""
+        packed = pack(reply)
+        if len(packed) > self._blocks.slot_size and isinstance(reply, DifferenceReceipt):
+            packed = pack(replace(reply, peers=None))  # fetch asks for those that it needs
+        if len(packed) > self._blocks.slot_size:
+            descriptor = overflow(packed)
+            try:
+                self._notify(Ack(block.seq, block.slot, len(packed), True), [descriptor])
+            finally:
+                os.close(descriptor)
+            return
+        self._blocks.write(block.slot, packed)
+        self._notify(Ack(block.seq, block.slot, len(packed)))
 
     def _end(self, stream: int, record: ChatRecord) -> None:
         chat = self._open.pop(stream)
+        self._boxes.end(chat.row.marked_id)
+        record.total = _total(record, read_about(self._archive, record.marked_id), chat.row)
         chat.describe(record)
         chat.close()
         statement = chat.state(record)
-        self._control.send(ChatStated(stream, record.marked_id, statement.told().document()))
+        self._control.send(ChatStated(stream, record.marked_id, statement.shortened().document(), record.title))
         # Where ids are missing from what is called complete, the run finds a chat too few and says so.
-        if record.state in ("complete", "gaps") and not statement.missing:
-            gaps = len(chat.progress.quarantined) if record.state == "gaps" else 0
-            done = chat.progress
+        if record.state in ENDED and not statement.missing:
+            gaps = len(chat.row.quarantined) if record.state == GAPS else 0
+            done = chat.row
             total = -1 if record.total is None else record.total
             counts = done.messages, chat.new, done.empty_count, total, record.pages, record.ranges
-            self._control.send(ChatEnded(stream, done.marked_id, *counts, gaps))
+            self._control.send(ChatEnded(stream, done.marked_id, *counts, gaps, record.short))
 
-    def _tell(self, frame: Have | Gone) -> None:
+    def _notify(self, frame: Ack | WorkerGone, descriptors: Sequence[int] = ()) -> None:
         try:
-            self._fetch.send(frame)
+            self._fetch.send(frame, descriptors)
         except ChannelClosed:
             pass  # fetch died; what it asked for is kept all the same
+
+
+def _total(record: ChatRecord, about: ChatAbout, row: ChatRow) -> int | None:
+    """The server's count; where the run has not asked for it, the last one and what was told since."""
+    if record.total is not None or about.total is None:
+        return record.total
+    return about.total + row.alive - about.alive

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rig import CHATS, SERVER, Rig, content
 
-from perf.simdc.launcher import SimDC
+from support.rig import CHATS, SERVER, Rig, content
+from tgbulk.perf.simdc.launcher import SimDC
 
 
 @pytest.fixture(scope="session")

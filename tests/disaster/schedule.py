@@ -1,6 +1,6 @@
 """`make schedules`: exports of chats that change, from a server in every kind of trouble at once; hundreds, each another.
 
-    python tests/disaster/schedule.py [--count 300] [--first 1] [--lanes 6]
+    PYTHONPATH=tests python -m disaster.schedule [--count 300] [--first 1] [--lanes 6]
 
 A schedule follows from its number: --first N --count 1 draws the same one again, though what meets what depends on
 the machine.
@@ -25,10 +25,10 @@ from queue import SimpleQueue
 from typing import Any
 
 import orjson
-from rig import PATIENCE, Export, Rig, ended
 
-from perf.simdc.launcher import SimDC
-from stages.telegram.peer import marked_id
+from support.rig import PATIENCE, Export, Rig, ended
+from tgbulk.perf.simdc.launcher import SimDC
+from tgbulk.stages.telegram.peer import marked_id
 
 HISTORY = "messages.getHistory"
 #: Arguments of a lane's server. Its chats by name, with their marked ids; that of "me" is an account's own.
@@ -156,7 +156,8 @@ class Lane:
     def _export(self, schedule: Schedule, archive: Path) -> tuple[list[int], str]:
         """Exit codes of the runs that it took, and what the last one said."""
         source = random.Random(f"{schedule.number} drops")
-        codes, said = [], ""
+        codes: list[int] = []
+        said = ""
         stops = list(schedule.stops)
         while len(codes) < RUNS and (stops or 0 not in codes[-1:]):
             self._change(schedule, schedule.rates)

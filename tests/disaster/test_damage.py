@@ -7,19 +7,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rig import CHATS, SLOWLY, Rig, differences
+
+from support.rig import CHATS, SLOWLY, Rig, differences
 
 MIDDLE, SMALL = -1003000000002, -1003000000003
 FEW = CHATS[1:]
 
 
-@pytest.fixture
-def whole(rig: Rig, archive: Path) -> Path:
+@pytest.fixture(scope="module")
+def exported(shared: Rig, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An archive of FEW, in more than one commit."""
+    archive = tmp_path_factory.mktemp("damage") / "archive"
     for chats in (FEW[:1], FEW):
-        done = rig.export(archive, chats=chats)
+        done = shared.export(archive, chats=chats)
         assert done.returncode == 0, done.stderr
     return archive
+
+
+@pytest.fixture
+def whole(rig: Rig, exported: Path, archive: Path) -> Path:
+    """A copy of it, to be damaged."""
+    return Path(shutil.copytree(exported, archive))
 
 
 @pytest.mark.parametrize("place", [3, 20, 60])
@@ -77,14 +85,12 @@ def test_an_archive_json_that_was_changed_is_refused(rig: Rig, whole: Path) -> N
 @pytest.mark.parametrize("same", ["account", "archive"])
 def test_a_second_run_is_kept_away(rig: Rig, archive: Path, reference: dict[str, Any], same: str, tmp_path: Path) -> None:
     """By the session's lock, or by the archive's when it comes from another home."""
+    other = Rig.make(rig.dc, tmp_path / "home", first=2) if same == "archive" else rig
     with rig.slow():
         export = rig.start(archive, *SLOWLY)
         export.wait_for_commit(archive)
-        if same == "account":
-            done = rig.export(tmp_path / "other")
-        else:
-            other = Rig.make(rig.dc, tmp_path / "home", first=2)
-            done = other.export(archive)
+        rig.dc.control("set", latency_ms=3000)  # what is left lasts a minute, or until the end of the block
+        done = other.export(archive if same == "archive" else tmp_path / "other")
         assert done.returncode == 6, done.stderr
         assert f"in use by process {export.process.pid}" in done.stderr
     code, said = export.end()

@@ -11,10 +11,11 @@ from typing import Any
 
 import psutil
 import pytest
-import without_memfd
-from loop import Ext2
-from rig import CHATS, SLOWLY, Rig, differences
-from tmpfs import SmallDisk
+
+from support import without_memfd
+from support.loop import Ext2
+from support.rig import CHATS, SLOWLY, Rig, differences
+from support.tmpfs import SmallDisk
 
 LARGE, MIDDLE, SMALL = -1003000000001, -1003000000002, -1003000000003
 FEW = CHATS[1:]

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from rig import Rig
 
-from engine.error import ExitCode
+from support.rig import Rig
+from tgbulk.engine.error import ExitCode
 
 CODES = Path(__file__).parents[2] / "docs" / "exit-codes.md"
 
@@ -67,4 +67,7 @@ def test_parked(calm: Rig, archive: Path) -> None:
     done = calm.export(archive, chats=["@sim_middle"])
     assert done.returncode == ExitCode.PARKED, done.stderr
     calm.dc.control("flood", method="messages.getHistory")
+    assert calm.export(archive, chats=["@sim_middle"]).returncode == ExitCode.PARKED  # it is not asked again until then
+    for path in calm.home.glob("sessions/*/*.pace"):
+        path.unlink()
     assert calm.export(archive, chats=["@sim_middle"]).returncode == ExitCode.COMPLETE

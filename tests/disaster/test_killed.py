@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rig import LEAVE_SECONDS, SLOWLY, Rig, differences, left_after
+
+from support.rig import LEAVE_SECONDS, SLOWLY, Rig, differences, left_after
 
 
 @pytest.mark.parametrize("victim", ["fetch", "write", "forkserver", "process", "collect"])

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import without_memfd
-from rig import CHATS, PATIENCE, Rig, differences
+
+from support import without_memfd
+from support.rig import CHATS, PATIENCE, Rig, differences
 
 MIDDLE, SMALL = -1003000000002, -1003000000003
 FEW = CHATS[1:]

@@ -8,10 +8,10 @@ from typing import Any
 
 import orjson
 import pytest
-from proxy import Proxy
-from rig import SERVER, SLOWLY, Rig, content, differences
 
-from perf.simdc.launcher import SimDC
+from support.proxy import Proxy
+from support.rig import SERVER, SLOWLY, Rig, content, differences
+from tgbulk.perf.simdc.launcher import SimDC
 
 
 @pytest.fixture
@@ -93,12 +93,12 @@ def test_one_of_two_logins_ends(dc: SimDC, tmp_path: Path, reference: dict[str, 
     code, said = export.end()
     assert code == 0, said
     assert "account main is not logged in" in said
-    assert "the other accounts go on" in said
+    assert "the other accounts continue" in said
     assert _ids(content(archive)) == _ids(reference)
     code, said = rig.start(tmp_path / "again", *words).end()
     assert code == 0, said
     assert "account main is not logged in" in said
-    assert "the other accounts go on" in said
+    assert "the other accounts continue" in said
     assert _ids(content(tmp_path / "again")) == _ids(reference)
 
 

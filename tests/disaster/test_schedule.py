@@ -4,7 +4,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from schedule import lanes, run
+from disaster.schedule import lanes, run
 
 NUMBERS = (5, 7, 10, 13, 32, 39, 41, 58, 65, 93, 95, 109)
 LANES = 3

@@ -10,10 +10,10 @@ from typing import Any
 
 import orjson
 import pytest
-from rig import Rig, differences
 from telethon.tl import types
 
-from engine import document
+from support.rig import Rig, differences
+from tgbulk.engine import document
 
 #: A constructor that no layer has.
 UNKNOWN = b"\xde\xad\xbe\xef" * 8
@@ -99,6 +99,28 @@ def test_an_unknown_constructor_costs_one_message(
 
     spoiler.heal()
     (archive / f"quarantine/{SMALL}-5-9.tl").write_bytes(b"of a crash before the commit")
+    done = rig.export(archive, chats=["@sim_small"])
+    assert done.returncode == 0, done.stderr
+    assert differences(archive, reference, SMALL) == []
+
+
+@pytest.mark.parametrize(("first", "behind"), [(3, 127), (0, 130)])
+def test_more_than_a_hundred_in_a_row(
+    rig: Rig, archive: Path, reference: dict[str, Any], spoiler: Spoiler, first: int, behind: int
+) -> None:
+    """They are set aside, and the walk goes on behind them, where there is anything."""
+    ids = spoiler.ids[SMALL]
+    for one in ids[first:behind]:
+        spoiler.spoil(SMALL, one, UNKNOWN)
+    done = rig.export(archive, chats=["@sim_small"])
+    assert done.returncode == 3, done.stderr
+    assert messages(archive, SMALL) == ids[:first] + ids[behind:]
+    [kept] = archive.glob("quarantine/*.tl*")
+    assert kept.stem.split("-")[2:] == [str(ids[first]), str(ids[behind] - 1 if behind < len(ids) else 0)]
+    assert kept.read_bytes().count(UNKNOWN) == behind - first
+    assert sum(document.load(kept.with_suffix(".json"))["sizes"]) == kept.stat().st_size
+    assert rig.run("verify", archive).returncode == 3
+    spoiler.heal()
     done = rig.export(archive, chats=["@sim_small"])
     assert done.returncode == 0, done.stderr
     assert differences(archive, reference, SMALL) == []

@@ -1,6 +1,8 @@
 """`make torture`: kills processes of exports at random moments, resumes until each is done, and counts what was lost.
 
-    python tests/disaster/torture.py [--kills 1000] [--seed 1]
+Every run has another number of workers, requests in flight and slots, slots of another size, and another flood limit.
+
+    PYTHONPATH=tests python -m disaster.torture [--kills 1000] [--seed 1]
 
 The same seed makes the same choices, though not at the same instants: those depend on the machine.
 """
@@ -15,14 +17,16 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import orjson
 import psutil
-from rig import CHATS, LEAVE_SECONDS, SERVER, SLOWLY, Export, Rig, content, ended, left_after, lost_and_doubled
 
-from perf.simdc.launcher import SimDC
+from support.rig import BULK, CHATS, LEAVE_SECONDS, PATIENCE, Export, Rig, content, ended, left_after
+from tgbulk.perf.simdc.launcher import SimDC
 
 #: Who is killed, and how often compared with the others.
 VICTIMS = {
@@ -31,12 +35,28 @@ VICTIMS = {
 }
 #: Milliseconds from request to answer, so that there is time to kill somebody.
 TORTURE_LATENCY = 25
-#: Seconds between two kills, at most.
-LONGEST = 1.4
-#: What a run may end with that was killed: complete, given up after too many restarts, or killed itself; or films are left.
+#: Accounts that share the chats of one archive in three or four.
+ACCOUNTS = 20
+SERVER = ("--accounts", str(ACCOUNTS), *BULK)
+#: Seconds between two kills, at most; or this part of those that an undisturbed run takes.
+LONGEST, SHARE = 1.4, 0.5
+#: One run in so many is killed by nobody: it must come to its end.
+SPARED = 1 / 6
+#: What each run draws one of: workers, requests in flight, slots, bytes of a slot for a page and for what became of it, and
+#: the server's limit as calls a second and at once, above which it answers FLOOD_WAIT.
+WORKERS, IN_FLIGHT, SLOTS, SLOT_BYTES = (1, 2, 3), (1, 2, 2, 5, 28), (1, 2, 3, 8, 32), (4096, 8192, 512 << 10)
+FLOODS = (None, None, (60, 10), (30, 4), (15, 4))
+#: Runs in every Python process: rings as drawn.
+RINGS = """
+import os, sys
+if "export" in sys.orig_argv:
+    from tgbulk.stages.run import attempt
+    attempt.SLOTS, attempt.FRAME_SIZE, attempt.BLOCK_SIZE = map(int, os.environ["RING"].split())
+"""
+#: What a run may end with that was killed: complete, given up after too many restarts, or killed itself; or videos are left.
 EXPECTED = (0, 1, 3, -signal.SIGKILL)
 MEDIA = (("@sim_kinds",), "--media", "all")
-FILMS = ("--transcode", "auto", "--force-cpu-transcode")
+VIDEOS = ("--transcode", "auto", "--force-cpu-transcode")
 
 
 @dataclass(frozen=True)
@@ -46,23 +66,42 @@ class Trial:
     chats: tuple[str, ...]
     words: tuple[str, ...]
     reference: dict[str, Any]
+    longest: float = LONGEST
 
     @classmethod
     def make(cls, rig: Rig, archive: Path, chats: tuple[str, ...], *words: str) -> Trial:
         """From an undisturbed archive."""
+        began = time.monotonic()
         done = rig.export(archive, *words, chats=chats)
         assert done.returncode == 0, done.stderr
-        return cls(chats, words, content(archive) | media(archive))
+        longest = max(LONGEST, SHARE * (time.monotonic() - began))
+        return cls(chats, words, found(archive, words), longest)
 
-    def differences(self, archive: Path) -> list[str]:
-        """What of another archive is not as it should be."""
-        found = content(archive) | media(archive)
-        names = found.keys() | self.reference.keys()
-        return [name for name in sorted(names) if found.get(name) != self.reference.get(name)]
+
+def found(archive: Path, words: Sequence[str]) -> dict[str, Any]:
+    """All that must be equal after a run with these words: byte for byte, or where accounts share the chats what all see."""
+    there = content(archive) | media(archive)
+    if "--account" in words:
+        for name, value in there.items():
+            if name.endswith(" messages"):
+                there[name] = b"\n".join(orjson.dumps(_shared(orjson.loads(line))) for line in value.splitlines())
+            elif name.endswith(" peers"):
+                there[name] = set(value)  # the rest depends on who met them first
+            elif name.endswith(" journal"):
+                state, messages, services, joined, ranges, empty = value
+                there[name] = state, messages, services, joined, [(one.lo, one.hi) for one in ranges], empty
+    return there
+
+
+def _shared(value: Any) -> Any:
+    """Without access hashes, which are an account's own."""
+    if isinstance(value, dict):
+        return {name: _shared(one) for name, one in value.items() if name != "access_hash"}
+    return [_shared(one) for one in value] if isinstance(value, list) else value
 
 
 def media(root: Path) -> dict[str, Any]:
-    """SHA-256 of every file that was downloaded, by its path; films are made anew each time, and checked by verify."""
+    """SHA-256 of every file that was downloaded, by its path; videos are transcoded each time, and checked by verify."""
     paths = [path for path in (root / "media").rglob("*") if path.is_file() and ".h264." not in path.name]
     return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).digest() for path in paths}
 
@@ -89,6 +128,8 @@ class Torture:
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
         self._told = 0
+        (self.folder / "rings").mkdir()
+        (self.folder / "rings/sitecustomize.py").write_text(RINGS)
 
     def go(self, kills: int) -> None:
         """Until so many processes were killed, and the archive under way is whole."""
@@ -99,16 +140,24 @@ class Torture:
             while self._run(archive, trial, kills) != 0:
                 pass
             self.archives += 1
-            lost, doubled = lost_and_doubled(archive, trial.reference)
-            self.lost += lost
-            self.doubled += doubled
-            self.faults += [f"{archive.name}: {name} differ" for name in trial.differences(archive)]
+            self._compare(archive.name, trial.reference, found(archive, trial.words))
             if trial.words and (checked := self.rig.run("verify", archive)).returncode:
                 self.faults.append(f"{archive.name}: verify: {checked.stdout[-1000:]}{checked.stderr[-1000:]}")
             shutil.rmtree(archive)
+        self._limit(None)
         self._leak(self.rig.left())
         if len(os.listdir("/proc/self/fd")) != files:
             self._leak(["descriptors of the torture itself"])
+
+    def _compare(self, archive: str, wanted: dict[str, Any], there: dict[str, Any]) -> None:
+        for name in sorted(wanted.keys() | there.keys()):
+            if wanted.get(name) == there.get(name):
+                continue
+            self.faults.append(f"{archive}: {name} differ")
+            if name.endswith(" messages"):
+                lines = there.get(name, b"").splitlines()
+                self.lost += len(set(wanted.get(name, b"").splitlines()) - set(lines))
+                self.doubled += len(lines) - len(set(lines))
 
     def line(self) -> str:
         return (
@@ -118,13 +167,26 @@ class Torture:
 
     def _run(self, archive: Path, trial: Trial, kills: int) -> int:
         self.runs += 1
-        export = self.rig.start(archive, *SLOWLY, *trial.words, chats=trial.chats)
-        while self.kills < kills and not ended(export, self._random.uniform(0.02, LONGEST)):
+        draw = self._random.choice
+        ring, flood = f"{draw(SLOTS)} {draw(SLOT_BYTES)} {draw(SLOT_BYTES)}", draw(FLOODS)
+        words = ["--workers", draw(WORKERS), "--max-in-flight", draw(IN_FLIGHT), "--quiet", *trial.words]
+        self._limit(flood)
+        path = os.pathsep.join([str(self.folder / "rings"), *filter(None, [os.environ.get("PYTHONPATH")])])
+        export = self.rig.start(archive, *words, chats=trial.chats, PYTHONPATH=path, RING=ring)
+        spared = self._random.random() < SPARED
+        while not spared and self.kills < kills and not ended(export, self._random.uniform(0.02, trial.longest)):
             self._kill(export)
+        if not ended(export, PATIENCE):
+            export.close()
+            raise AssertionError(f"{archive.name}: no end after {PATIENCE} seconds: {words}, ring {ring}, flood {flood}")
         code, said = export.end()
         if code not in EXPECTED or "Traceback" in said:
-            self.faults.append(f"a run ended with {code}: {said[-2000:]}")
+            self.faults.append(f"a run ended with {code}: {words}, ring {ring}, flood {flood}: {said[-2000:]}")
         return code
+
+    def _limit(self, flood: tuple[int, int] | None) -> None:
+        limit = {"rate": flood[0], "burst": flood[1]} if flood else {}
+        self.rig.dc.control("flood", method="messages.getHistory", **limit)
 
     def _kill(self, export: Export) -> None:
         members = export.members()
@@ -137,7 +199,8 @@ class Torture:
                 pass
         if "supervisor" in chosen:
             export.process.wait()
-            self._leak([f"process {name}" for name in left_after(LEAVE_SECONDS, list(members.values()))])
+            patience = LEAVE_SECONDS * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+            self._leak([f"process {name}" for name in left_after(patience, list(members.values()))])
         if self.tell_every and self.kills // self.tell_every > self._told:
             self._told = self.kills // self.tell_every
             print(self.line(), flush=True)
@@ -165,12 +228,17 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="torture-") as name, SimDC(*SERVER) as dc:
         home = Path(name) / "home"
         home.mkdir()
-        rig = Rig.make(dc, home)
-        trials = [Trial.make(rig, Path(name) / "plain", CHATS), Trial.make(rig, Path(name) / "media", *MEDIA)]
+        rig = Rig.make(dc, home, accounts=ACCOUNTS)
+        everybody = [word for number in range(1, ACCOUNTS) for word in ("--account", f"account{number}")]
+        trials = [
+            Trial.make(rig, Path(name) / "plain", CHATS),
+            Trial.make(rig, Path(name) / "media", *MEDIA),
+            Trial.make(rig, Path(name) / "many", CHATS, "--account", "main", *everybody),
+        ]
         if shutil.which("ffmpeg") and shutil.which("ffprobe"):
-            trials.append(Trial.make(rig, Path(name) / "films", *MEDIA, *FILMS))
+            trials.append(Trial.make(rig, Path(name) / "videos", *MEDIA, *VIDEOS))
         else:
-            print("no films are made: ffmpeg or ffprobe is not installed", flush=True)
+            print("no videos are transcoded: ffmpeg or ffprobe is not installed", flush=True)
         torture = Torture(rig, trials, Path(name), options.seed, tell_every=100)
         dc.control("set", latency_ms=TORTURE_LATENCY)
         torture.go(options.kills)

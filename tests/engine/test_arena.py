@@ -10,17 +10,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from open_files import open_files
-from small_disk import run_on_small_disk
 
-from engine.arena import Arena, anonymous_file, open_parcel, parcel
+from support.open_files import open_files
+from support.small_disk import run_on_small_disk
+from tgbulk.engine.arena import Arena, anonymous_file, open_overflow, overflow
 
 NO_ROOM = """
 import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
-from engine.arena import Arena, parcel
+from tgbulk.engine.arena import Arena, overflow
 Arena.create("tgbulk-fits", 4, 1 << 18).close()
-for make in (lambda: Arena.create("tgbulk-large", 5, 1 << 18), lambda: parcel(bytes((1 << 20) + 1))):
+for make in (lambda: Arena.create("tgbulk-large", 5, 1 << 18), lambda: overflow(bytes((1 << 20) + 1))):
     try:
         make()
     except OSError as error:
@@ -28,7 +28,7 @@ for make in (lambda: Arena.create("tgbulk-large", 5, 1 << 18), lambda: parcel(by
 """
 FULL_DISK = """
 import errno, os, sys, tempfile
-from engine.arena import Arena
+from tgbulk.engine.arena import Arena
 def refused(*_):
     raise OSError(errno.ENOSYS, "no memfd here")
 os.memfd_create = refused
@@ -100,12 +100,12 @@ def test_its_size_is_sealed(arena: Arena) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, mmap.PAGESIZE, 3_000_001])
-def test_a_parcel_comes_back(size: int) -> None:
+def test_a_overflow_comes_back(size: int) -> None:
     data = os.urandom(size)
-    descriptor = parcel(data)
-    assert open_parcel(descriptor, size) == data
+    descriptor = overflow(data)
+    assert open_overflow(descriptor, size) == data
     with pytest.raises(ValueError, match="has only"):
-        open_parcel(descriptor, size + 2)
+        open_overflow(descriptor, size + 2)
     os.close(descriptor)
 
 

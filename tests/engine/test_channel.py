@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import collections
 import fcntl
 import itertools
 import os
@@ -9,12 +8,12 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from open_files import open_files
 
-from engine.channel import MAX_DESCRIPTORS, Channel, ChannelClosed, control_pair, data_pair
-from engine.frame import CONTROL_LIMIT, DATA_LIMIT, FrameError, pack
-from engine.hop import Gone, Have
-from stages.event import Notice
+from support.open_files import open_files
+from tgbulk.engine.channel import MAX_DESCRIPTORS, Channel, ChannelClosed, control_pair, data_pair
+from tgbulk.engine.frame import CONTROL_LIMIT, DATA_LIMIT, FrameError, pack
+from tgbulk.engine.hop import Ack, WorkerGone
+from tgbulk.stages.protocol.event import Notice
 
 Pair = tuple[Channel, Channel]
 
@@ -30,7 +29,7 @@ def pair() -> Iterator[Pair]:
 
 
 def test_frames_keep_their_order_and_borders(pair: Pair) -> None:
-    sent = [Have(seq, seq % 32, 0) for seq in range(50)]
+    sent = [Ack(seq, seq % 32, 0) for seq in range(50)]
     for one in sent:
         pair[0].send(one)
     assert [pair[1].receive() for _ in sent] == [(one, []) for one in sent]
@@ -38,14 +37,14 @@ def test_frames_keep_their_order_and_borders(pair: Pair) -> None:
 
 def test_a_descriptor_comes_along_with_its_own_frame_only(pair: Pair) -> None:
     read, write = os.pipe()
-    pair[0].send(Gone(1))
-    pair[0].send(Gone(2), [write])
-    pair[0].send(Gone(3))
+    pair[0].send(WorkerGone(1))
+    pair[0].send(WorkerGone(2), [write])
+    pair[0].send(WorkerGone(3))
     os.close(write)
-    assert pair[1].receive() == (Gone(1), [])
+    assert pair[1].receive() == (WorkerGone(1), [])
     came, (descriptor,) = pair[1].receive()
-    assert came == Gone(2)
-    assert pair[1].receive() == (Gone(3), [])
+    assert came == WorkerGone(2)
+    assert pair[1].receive() == (WorkerGone(3), [])
     assert fcntl.fcntl(descriptor, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
     os.write(descriptor, b"through")
     os.close(descriptor)
@@ -55,21 +54,21 @@ def test_a_descriptor_comes_along_with_its_own_frame_only(pair: Pair) -> None:
 
 def test_as_many_descriptors_as_a_channel_takes(pair: Pair) -> None:
     read, write = os.pipe()
-    pair[0].send(Gone(1), [read] * MAX_DESCRIPTORS)
+    pair[0].send(WorkerGone(1), [read] * MAX_DESCRIPTORS)
     _, came = pair[1].receive()
     assert len(set(came)) == MAX_DESCRIPTORS
     for descriptor in came:
         os.close(descriptor)
     with pytest.raises(FrameError, match="descriptors"):
-        pair[0].send(Gone(1), [read] * (MAX_DESCRIPTORS + 1))
+        pair[0].send(WorkerGone(1), [read] * (MAX_DESCRIPTORS + 1))
     os.close(read)
     os.close(write)
 
 
 def test_frames_sent_before_the_end_are_received_before_it(pair: Pair) -> None:
-    pair[0].send(Gone(1))
+    pair[0].send(WorkerGone(1))
     pair[0].close()
-    assert pair[1].receive() == (Gone(1), [])
+    assert pair[1].receive() == (WorkerGone(1), [])
     for _ in range(2):
         with pytest.raises(ChannelClosed):
             pair[1].receive()
@@ -77,11 +76,11 @@ def test_frames_sent_before_the_end_are_received_before_it(pair: Pair) -> None:
 
 def test_nothing_is_lost_when_the_other_end_leaves_without_reading(pair: Pair) -> None:
     """The kernel then tells of a reset connection before it gives out what was sent."""
-    pair[1].send(Gone(7))
-    pair[0].send(Gone(1))
-    pair[0].send(Gone(2))
+    pair[1].send(WorkerGone(7))
+    pair[0].send(WorkerGone(1))
+    pair[0].send(WorkerGone(2))
     pair[0].close()
-    assert [pair[1].receive()[0] for _ in range(2)] == [Gone(1), Gone(2)]
+    assert [pair[1].receive()[0] for _ in range(2)] == [WorkerGone(1), WorkerGone(2)]
     with pytest.raises(ChannelClosed):
         pair[1].receive()
 
@@ -89,7 +88,7 @@ def test_nothing_is_lost_when_the_other_end_leaves_without_reading(pair: Pair) -
 def test_the_other_end_died(pair: Pair) -> None:
     pair[1].close()
     with pytest.raises(ChannelClosed):
-        pair[0].send(Gone(1))
+        pair[0].send(WorkerGone(1))
 
 
 def test_a_receiver_wakes_when_the_other_end_dies(pair: Pair) -> None:
@@ -106,10 +105,15 @@ def test_without_blocking_nothing_waits(pair: Pair) -> None:
         pair[1].receive()
     pair[0].set_blocking(False)
     sent = itertools.count()
+
+    def fill() -> None:
+        for seq in sent:
+            pair[0].send(Ack(seq, 0, 0))
+
     with pytest.raises(BlockingIOError):
-        collections.deque((pair[0].send(Have(seq, 0, 0)) for seq in sent), maxlen=0)
+        fill()
     fitted = next(sent) - 1
-    assert [pair[1].receive()[0] for _ in range(fitted)] == [Have(seq, 0, 0) for seq in range(fitted)]
+    assert [pair[1].receive()[0] for _ in range(fitted)] == [Ack(seq, 0, 0) for seq in range(fitted)]
 
 
 def test_credits_fit_into_a_socket() -> None:
@@ -119,7 +123,7 @@ def test_credits_fit_into_a_socket() -> None:
     sent = [
         frame
         for seq in range(32)
-        for frame in (Have(2**63 - 1, 31, 2**31, 2**63 - 1), Have(2**63 - 1, 31, 0), Gone(seq))
+        for frame in (Ack(2**63 - 1, 31, 2**31), Ack(2**63 - 1, 31, 0), WorkerGone(seq))
     ]
     for frame in sent:
         sender.send(frame)  # one that did not fit would raise BlockingIOError
@@ -150,9 +154,9 @@ def test_garbage_with_descriptors_leaks_none(pair: Pair) -> None:
 
 def test_a_channel_out_of_a_descriptor(pair: Pair) -> None:
     other = Channel.from_descriptor(os.dup(pair[0].fileno()), DATA_LIMIT)
-    other.send(Gone(4))
+    other.send(WorkerGone(4))
     other.close()
-    assert pair[1].receive()[0] == Gone(4)
+    assert pair[1].receive()[0] == WorkerGone(4)
 
 
 def _notice(size: int) -> Notice:

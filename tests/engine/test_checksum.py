@@ -5,7 +5,7 @@ from zlib import crc32
 
 import pytest
 
-from engine.checksum import joined
+from tgbulk.engine.checksum import joined
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 255, 256, 65_537, 1_000_000])

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.document import DamagedDocumentError, dump, load
-from engine.error import ExitCode
+from tgbulk.engine.document import DamagedDocumentError, dump, load
+from tgbulk.engine.error import ExitCode
 
 DOCUMENT = {"id": -1001, "title": "Grüße \u202e\n", "seconds": 0.1, "ids": [[1, 2]], "none": None, "of": {"crc": 1}}
 

@@ -1,19 +1,23 @@
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from small_disk import run_on_small_disk
 
-from engine.durable import make_folder, sync_folder, write_all, write_whole
+from support.durability import watched
+from support.open_files import open_files
+from support.small_disk import run_on_small_disk
+from tgbulk.engine.durable import make_folder, open_new, sync, sync_folder, write_all, write_whole
+from tgbulk.engine.folder import Place
 
 FULL_DISK = """
 import os, sys
 from pathlib import Path
-from engine.durable import write_all, write_whole
+from tgbulk.engine.durable import write_all, write_whole
 folder = Path(sys.argv[1])
 write_whole(folder / "file", b"old")
 try:
@@ -29,7 +33,7 @@ except OSError as error:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from engine import durable
+from tgbulk.engine import durable
 os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
 durable.write_whole(Path(sys.argv[1]), b"new")
 """
@@ -81,3 +85,80 @@ def test_a_file_where_a_folder_has_to_be(tmp_path: Path, folder: str) -> None:
     with pytest.raises(NotADirectoryError, match="it is not a folder"):
         make_folder(tmp_path / folder)
     assert (tmp_path / "file").read_bytes() == b"kept"
+
+
+def test_a_file_has_its_bytes_before_its_name_and_both_are_durable(tmp_path: Path) -> None:
+    before = open_files()
+    with watched() as disk:
+        for content in (b"first", b"second"):
+            write_whole(tmp_path / "file", content, 0o600)
+            assert (disk.early, disk.lost) == ([], [])
+    assert disk.renamed == 2
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600
+    write_whole(tmp_path / "open", b"")
+    assert (tmp_path / "open").stat().st_mode & 0o777 == 0o644
+    assert open_files() == before
+
+
+def test_each_new_folder_is_durable(tmp_path: Path) -> None:
+    with watched() as disk:
+        make_folder(tmp_path / "a" / "b" / "c", 0o700)
+        assert disk.lost == []
+        (tmp_path / "d").mkdir()
+        assert disk.lost == [tmp_path.name]
+        sync_folder(tmp_path)
+        assert disk.lost == []
+    assert (tmp_path / "a/b/c").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "a/b").stat().st_mode & 0o077
+
+
+def test_a_file_that_was_removed_is_no_durable_one(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
+    sync(descriptor, path)
+    path.unlink()
+    with pytest.raises(FileNotFoundError) as caught:
+        sync(descriptor, path)
+    assert (caught.value.filename, caught.value.strerror) == (str(path), "it was removed while it was written")
+    os.close(descriptor)
+
+
+def test_a_new_file_takes_the_place_of_whatever_is_there(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"old")
+    os.link(tmp_path / "file", tmp_path / "other")
+    descriptor = open_new(Place(tmp_path) / "file", 0o600)
+    write_all(descriptor, b"new", 0)
+    os.close(descriptor)
+    assert [(tmp_path / name).read_bytes() for name in ("file", "other")] == [b"new", b"old"]
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EIO])
+def test_only_a_file_system_that_cannot_sync_a_folder_is_forgiven(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """No file system here refuses; its answer does."""
+
+    def refused(descriptor: int) -> None:
+        raise OSError(number, "refused")
+
+    monkeypatch.setattr(os, "fsync", refused)
+    if number != errno.EIO:
+        sync_folder(tmp_path)
+        return
+    with pytest.raises(OSError, match="refused") as caught:
+        sync_folder(tmp_path)
+    assert caught.value.errno == errno.EIO
+
+
+def test_a_folder_that_somebody_makes_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mkdir = os.mkdir
+
+    def late(name: str, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
+        mkdir(name, mode, dir_fd=dir_fd)
+        mkdir(name, mode, dir_fd=dir_fd)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "mkdir", late)
+        make_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()

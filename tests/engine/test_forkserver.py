@@ -14,11 +14,12 @@ import pytest
 
 SUPERVISOR = """
 import sys, time
-import child_target
-from engine.supervisor import Supervisor, Told, Signalled
-with Supervisor(["child_target"]) as supervisor:
+from support import child_target
+from tgbulk.engine.entry import EntryPoint
+from tgbulk.engine.supervisor import Supervisor, Received, Signalled
+with Supervisor(["support.child_target"]) as supervisor:
     for number, behaviour in enumerate(sys.argv[2:]):
-        supervisor.start(f"child-{number}", "child_target:announce", behaviour)
+        supervisor.start(f"child-{number}", EntryPoint[str]("support.child_target:announce"), behaviour)
     if sys.argv[1] == "deaf":
         time.sleep(60)
     for event in supervisor.events():
@@ -69,7 +70,7 @@ class Command:
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("PYTHONPATH", os.path.dirname(__file__), prepend=os.pathsep)
+    monkeypatch.setenv("PYTHONPATH", os.path.dirname(os.path.dirname(__file__)), prepend=os.pathsep)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     yield
     assert os.listdir(tmp_path) == []
@@ -79,7 +80,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_a_killed_supervisor_leaves_no_process_behind(kind: str, behaviours: list[str]) -> None:
     """Not even a child that ignores its end of file, nor when the fork server's reports were never read."""
     command = Command(kind, *behaviours)
-    assert "engine.forkserver" in command.command_line
+    assert "tgbulk.engine.forkserver" in command.command_line
     try:
         command.process.kill()
         command.process.wait()

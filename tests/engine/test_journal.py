@@ -8,17 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from open_files import open_files
-from small_disk import run_on_small_disk
 
-from engine.error import ExitCode
-from engine.journal import DamagedJournalError, Journal
+from support.durability import watched
+from support.open_files import open_files
+from support.small_disk import run_on_small_disk
+from tgbulk.engine import journal as journal_module
+from tgbulk.engine.error import ExitCode
+from tgbulk.engine.folder import LinkError
+from tgbulk.engine.journal import DamagedJournalError, Journal
 
 RECORDS: list[Any] = [[1, "a"], [-1001234567890, 77, 1, [[5, 9]], "open"], [], [2**63 - 1], ["last", b"\0\0\1"]]
 FULL = """
 import os, sys
 from pathlib import Path
-from engine.journal import Journal
+from tgbulk.engine.journal import Journal
 {limit}
 path = Path(sys.argv[1]) / "journal"
 journal = Journal(path, print)
@@ -165,6 +168,35 @@ def test_a_long_journal_opens_without_looking_at_everything_for_each_record(tmp_
 
 def test_a_folder_in_its_place(tmp_path: Path) -> None:
     (tmp_path / "journal").mkdir()
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(LinkError, match="not a file of its own"):
         Journal(tmp_path / "journal", print)
     assert os.listdir(tmp_path) == ["journal"]
+
+
+def test_a_record_is_durable_when_append_returns(tmp_path: Path) -> None:
+    """And so is the journal's name from the beginning."""
+    with watched() as disk:
+        journal = Journal(tmp_path / "journal", print)
+        assert disk.lost == []
+        for record in RECORDS:
+            journal.append(record)
+            assert disk.lost == []
+        journal.close()
+    assert (disk.journaled, disk.early) == ([[]] * len(RECORDS), [])
+
+
+def test_a_record_after_the_first_is_read_from_its_place(path: Path) -> None:
+    found: list[Any] = []
+    end = path.stat().st_size
+    assert journal_module.read(path, found.append, start_of_last(path)) == (end, end)
+    assert found == RECORDS[-1:]
+    path.write_bytes(path.read_bytes() + b"torn")
+    assert journal_module.read(path, print) == (end, end + 4)
+
+
+def test_a_journal_that_was_removed_is_told(path: Path) -> None:
+    journal = Journal(path, lambda _: None)
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match="it was removed while it was written"):
+        journal.append(["lost"])
+    journal.close()

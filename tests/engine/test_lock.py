@@ -1,27 +1,39 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from engine.error import ExitCode, LockedError, StorageError
-from engine.lock import Lock
+from support.open_files import open_files
+from tgbulk.engine.error import ExitCode, LockedError, StorageError
+from tgbulk.engine.lock import ATTEMPTS, PAUSE_SECONDS, Lock
 
 OWNER = """
 import sys
 from pathlib import Path
-from engine.lock import Lock
+from tgbulk.engine.lock import Lock
 lock = Lock(Path(sys.argv[1]), "the thing").acquire()
 print("held", flush=True)
 sys.stdin.read()
 """
+
+
+@pytest.fixture(autouse=True)
+def _leaks_nothing() -> Iterator[None]:
+    before = open_files()
+    yield
+    assert open_files() == before
 
 
 @contextmanager
@@ -68,6 +80,8 @@ def test_the_lock_lasts_as_long_as_either_holder(tmp_path: Path) -> None:
     with pytest.raises(LockedError):
         Lock(path, "the thing").acquire()
     second.release()
+    second.release()
+    assert (first.fileno(), second.fileno(), Lock(path, "the thing").fileno()) == (-1, -1, -1)
     Lock(path, "the thing").acquire().release()
 
 
@@ -95,3 +109,129 @@ def test_a_lock_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "link.lock").symlink_to(tmp_path / "target")
     with pytest.raises(StorageError, match="cannot be locked"):
         Lock(tmp_path / "link.lock", "the thing").acquire()
+
+
+def test_a_lock_file_that_goes_between_opening_and_locking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is locked is the file that others find, whether it was only removed or another one was made in its place."""
+    path = tmp_path / "a.lock"
+    flock = fcntl.flock
+    spoils = ["removed", "replaced"]
+
+    def late(descriptor: int, operation: int) -> None:
+        if spoils:
+            path.unlink()
+            if spoils.pop() == "replaced":
+                path.touch()
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with Lock(path, "the thing") as lock:
+        assert spoils == []
+        assert os.path.samestat(os.fstat(lock.fileno()), path.stat())
+        with pytest.raises(LockedError):
+            Lock(path, "the thing").acquire()
+
+
+def test_a_lock_file_that_goes_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.lock"
+    tries: list[int] = []
+
+    def late(descriptor: int, operation: int) -> None:
+        tries.append(operation)
+        path.unlink()
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with pytest.raises(LockedError, match="the thing is in use by another process"):
+        Lock(path, "the thing").acquire()
+    assert len(tries) == ATTEMPTS
+
+
+@pytest.mark.parametrize("lets_go", [True, False], ids=["who only asks", "who keeps it"])
+def test_who_asks_for_an_instant_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lets_go: bool) -> None:
+    path = tmp_path / "a.lock"
+    path.write_text("7 elsewhere" + "." * 500)
+    asking = os.open(path, os.O_RDONLY)
+    fcntl.flock(asking, fcntl.LOCK_SH)
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if lets_go:
+            fcntl.flock(asking, fcntl.LOCK_UN)
+
+    monkeypatch.setattr(time, "sleep", pause)
+    lock = Lock(path, "the thing")
+    if lets_go:
+        lock.acquire()
+        assert (pauses, lock.fileno() >= 0) == ([PAUSE_SECONDS], True)
+        assert path.read_text() == f"{os.getpid()} {socket.gethostname()}\n"
+        lock.release()
+    else:
+        with pytest.raises(LockedError, match="by process 7 on elsewhere"):
+            lock.acquire()
+        assert (pauses, lock.fileno()) == ([PAUSE_SECONDS] * (ATTEMPTS - 1), -1)
+    os.close(asking)
+
+
+@pytest.mark.parametrize("text", ["", "nobody here", "12x host"])
+def test_a_text_that_names_nobody(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.lock"
+    with Lock(path, "the thing") as lock:
+        path.write_text(text)
+        assert Lock(path, "the thing").holder() == "another process"
+        lock.remove()
+        assert lock.fileno() == -1
+        lock.remove()
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP])
+def test_a_file_system_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """No file system here is without flock; its answer is. tests/disaster/test_odd_disk.py has the whole command."""
+
+    def refused(descriptor: int, operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    (tmp_path / "a.lock").touch()
+    monkeypatch.setattr(fcntl, "flock", refused)
+    for call in (Lock.acquire, Lock.holder):
+        with pytest.raises(StorageError, match="cannot be locked: its file system has no locks") as failure:
+            call(Lock(tmp_path / "a.lock", "the thing"))
+        assert "another disk" in failure.value.hint
+
+
+def test_who_may_not_look(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(StorageError, match="Too many levels of symbolic links"):
+        Lock(tmp_path / "loop", "the thing").holder()
+
+
+def test_a_file_that_is_removed_under_its_owner_is_made_again(tmp_path: Path) -> None:
+    lock = Lock(tmp_path / "lock", "it")
+    assert not lock.renew()
+    with lock:
+        assert not lock.renew()
+        lock.path.unlink()
+        assert lock.renew()
+        assert not lock.renew()
+        with pytest.raises(LockedError):
+            Lock(lock.path, "it").acquire()
+        lock.path.unlink()
+        with Lock(lock.path, "it"), pytest.raises(LockedError):
+            lock.renew()
+
+
+@pytest.mark.parametrize("thing", ["pipe", "folder", "link"])
+def test_what_is_no_plain_file_is_no_lock(tmp_path: Path, thing: str) -> None:
+    """Who opens a pipe waits for somebody else."""
+    path = tmp_path / "lock"
+    if thing == "pipe":
+        os.mkfifo(path)
+    elif thing == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to(tmp_path / "outside")
+        (tmp_path / "outside").touch()
+    lock = Lock(path, "the archive")
+    for ask in (lock.acquire, lock.holder):
+        with pytest.raises(StorageError, match=str(path)):
+            ask()

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine.channel import Channel, control_pair
-from engine.descriptor import dump, load
-from engine.frame import CONTROL_LIMIT, pack, unpack
-from engine.histogram import Histogram
-from engine.metric import LABELS, OTHER, PERIOD, Meter, Outlet, Snapshot
+from tgbulk.engine.channel import Channel, control_pair
+from tgbulk.engine.descriptor import dump, load
+from tgbulk.engine.frame import CONTROL_LIMIT, pack, unpack
+from tgbulk.engine.histogram import Histogram
+from tgbulk.engine.metric import LABELS, OTHER, PERIOD, Distribution, Meter, Number, Outlet, Snapshot
 
 Pair = tuple[Channel, Channel]
 
@@ -27,12 +27,12 @@ def pair() -> Iterator[Pair]:
 
 
 def seen(snapshot: Snapshot) -> dict[tuple[str, str], float]:
-    return {(name, label): value for name, label, value in snapshot.numbers}
+    return {(one.name, one.label): one.value for one in snapshot.numbers}
 
 
 def histogram(snapshot: Snapshot, wanted: str) -> Histogram:
-    (row,) = [row for name, _, row in snapshot.histograms if name == wanted]
-    return Histogram.of(row)
+    (found,) = [one.histogram for one in snapshot.distributions if one.name == wanted]
+    return found
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -43,7 +43,7 @@ def test_histogram_against_the_values(seed: int) -> None:
     one, other = Histogram(), Histogram()
     for place, value in enumerate(values):
         (one if place % 3 else other).add(value)
-    one.merge(Histogram.of(unpack_row(other)))
+    one.merge(received(other))
     values.sort()
     assert one.count == len(values)
     assert one.sum == pytest.approx(sum(values))
@@ -55,11 +55,10 @@ def test_histogram_against_the_values(seed: int) -> None:
         assert one.below(2.0**power) == sum(value < 2.0**power for value in values)
 
 
-def unpack_row(one: Histogram) -> list[object]:
+def received(one: Histogram) -> Histogram:
     """As it comes out at the other end."""
-    packed = pack(Snapshot("", 0, 0, 0, 0, 0, 0, False, "", 0, [], [["x", "", one.row()]]))
-    row: list[object] = unpack(packed).histograms[0][2]
-    return row
+    snapshot: Snapshot = unpack(pack(Snapshot("", 0, 0, 0, 0, 0, 0, False, "", 0, [], [Distribution("x", "", one)])))
+    return snapshot.distributions[0].histogram
 
 
 def test_histogram_of_nothing_and_of_no_time() -> None:
@@ -109,7 +108,7 @@ def test_what_is_under_way_shows() -> None:
 def test_numbers_and_those_that_others_keep() -> None:
     meter = Meter(None)
     kept = {"a": 1.0}
-    meter.watch(lambda: [("kept", label, value) for label, value in kept.items()])
+    meter.watch(lambda: [Number("kept", label, value) for label, value in kept.items()])
     meter.count("pages")
     meter.count("pages", 2)
     meter.count("errors", label="x")
@@ -151,12 +150,12 @@ def test_a_full_channel_is_never_waited_for(pair: Pair) -> None:
     meter = Meter(Outlet("write", near))
     for _ in range(3000):
         meter.count("pages")
-        assert meter.tell()
+        assert meter.notify()
     dropped = meter.snapshot().dropped
     assert dropped > 1000
     for _ in range(3000 - dropped):
         far.receive()
-    meter.tell()
+    meter.notify()
     after, _ = far.receive()
     assert (seen(after)[("pages", "")], after.dropped) == (3000, dropped)
 
@@ -165,14 +164,15 @@ def test_nobody_is_left_to_be_told(pair: Pair) -> None:
     pair[1].close()
     with Meter(Outlet("fetch", pair[0])) as meter:
         meter.count("pages")
-    assert not meter.tell()
+    assert not meter.notify()
     assert "metrics" not in [thread.name for thread in threading.enumerate()]
 
 
-def test_an_outlet_travels_as_an_argument(pair: Pair) -> None:
-    data, descriptors = dump((Outlet("fetch", pair[0]),))
-    (outlet,) = load(data, [os.dup(one) for one in descriptors])
-    Meter(outlet).tell()
+def test_an_outlet_travels_with_a_context(pair: Pair) -> None:
+    data, descriptors = dump(pair[0], Outlet("fetch", pair[0]))
+    control, outlet = load(data, [os.dup(one) for one in descriptors])
+    control.close()
+    Meter(outlet).notify()
     snapshot, _ = pair[1].receive()
     assert snapshot.process == "fetch"
     outlet.channel.close()
@@ -197,12 +197,12 @@ def test_counting_while_it_is_told(pair: Pair) -> None:
     try:
         before: dict[str, tuple[float, int]] = {}
         for _ in range(300):
-            meter.tell()
+            meter.notify()
             snapshot, _ = far.receive()
-            for _, label, row in snapshot.histograms:
-                now = Histogram.of(row).sum, Histogram.of(row).count
-                assert now >= before.get(label, (0, 0))
-                before[label] = now
+            for one in snapshot.distributions:
+                now = one.histogram.sum, one.histogram.count
+                assert now >= before.get(one.label, (0, 0))
+                before[one.label] = now
     finally:
         stop.set()
         thread.join()

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from random import Random
 
 import pytest
-from open_files import open_files
 
-from engine.arena import Arena, open_parcel
-from engine.channel import Channel, ChannelClosed, data_pair
-from engine.hop import Gone, Have, Page
-from engine.ring import CREDIT, DEATHS, Ring, RingError, State
+from support.open_files import open_files
+from tgbulk.engine.arena import Arena, open_overflow
+from tgbulk.engine.channel import Channel, ChannelClosed, data_pair
+from tgbulk.engine.hop import Ack, Page, WorkerGone
+from tgbulk.engine.ring import CREDIT, DEATHS, Ring, RingError, SlotState
 
 SLOTS, SIZE = 8, 64
 STEPS = 250
@@ -48,7 +48,7 @@ class World:
         self.frames = Arena.create("tgbulk-frames", SLOTS, SIZE)
         self.blocks = Arena.create("tgbulk-blocks", SLOTS, SIZE)
         self.ring = Ring(self.frames, self.blocks, self.on_receipt, self.on_free, self.on_lost)
-        self.states = [State.FREE] * SLOTS
+        self.states = [SlotState.FREE] * SLOTS
         self.slot: dict[int, int] = {}
         self.payload: dict[int, bytes] = {}
         self.queue: list[int] = []
@@ -56,13 +56,13 @@ class World:
         self.deaths: Counter[int] = Counter()
         self.attached = 0
         self.frees = self.expected_frees = 0
-        self.receipts: list[tuple[int, bytes, int]] = []
+        self.receipts: list[tuple[int, bytes]] = []
         self.lost: list[int] = []
         self.expected_lost: list[int] = []
 
-    def on_receipt(self, seq: int, receipt: bytes, answer: int) -> None:
-        assert self.ring.state(self.slot[seq]) is State.FREE
-        self.receipts.append((seq, receipt, answer))
+    def on_receipt(self, seq: int, receipt: bytes) -> None:
+        assert self.ring.state(self.slot[seq]) is SlotState.FREE
+        self.receipts.append((seq, receipt))
 
     def on_free(self) -> None:
         self.frees += 1
@@ -78,29 +78,23 @@ class World:
         self.attached += 1
         self.pump()
 
-    def reserve(self) -> None:
-        slot = self.ring.reserve()
-        if slot is None:
-            assert State.FREE not in self.states
-        else:
-            assert self.states[slot] is State.FREE
-            self.states[slot] = State.RESERVED
-
-    def cancel(self) -> None:
-        for slot in self.some(State.RESERVED):
-            self.ring.cancel(slot)
-            self.states[slot] = State.FREE
-
     def submit(self, payload: bytes | None = None) -> None:
-        for slot in self.some(State.RESERVED):
-            if payload is None:
-                payload = self.random.randbytes(self.random.choice((0, 1, SIZE, SIZE + 1, 500)))
-            seq = self.ring.submit(slot, payload, stream=slot, kind=1, mark=len(self.slot))
-            assert seq == len(self.slot)
-            self.slot[seq], self.payload[seq] = slot, payload
-            self.states[slot] = State.QUEUED
-            self.queue.append(seq)
-            self.pump()
+        if payload is None:
+            payload = self.random.randbytes(self.random.choice((0, 1, SIZE, SIZE + 1, 500)))
+        assert self.ring.full == (SlotState.FREE not in self.states)
+        if self.ring.full:
+            with pytest.raises(RingError):
+                self.ring.submit(payload, stream=0, kind=1)
+            return
+        seq = self.ring.submit(payload, stream=0, kind=1, first=len(self.slot))
+        assert seq == len(self.slot)
+        free = [slot for slot in range(SLOTS) if self.states[slot] is SlotState.FREE]
+        taken = [slot for slot in free if self.ring.state(slot) is not SlotState.FREE]
+        assert len(taken) == 1
+        self.slot[seq], self.payload[seq] = taken[0], payload
+        self.states[taken[0]] = SlotState.QUEUED
+        self.queue.append(seq)
+        self.pump()
 
     def work(self) -> None:
         """A worker takes a page and answers it, or is killed on the way."""
@@ -108,13 +102,13 @@ class World:
             page, descriptors = worker.channel.receive()
             assert isinstance(page, Page)
             seq = worker.inbox.pop(0)
-            assert (page.seq, page.slot, page.mark) == (seq, self.slot[seq], seq)
-            if page.parcel:
-                payload = open_parcel(descriptors[0], page.length)
+            assert (page.seq, page.slot, page.first) == (seq, self.slot[seq], seq)
+            if page.overflow:
+                payload = open_overflow(descriptors[0], page.length)
                 os.close(descriptors[0])
             else:
                 payload = self.frames.read(page.slot, page.length)
-            assert (payload, page.parcel) == (self.payload[seq], len(self.payload[seq]) > SIZE)
+            assert (payload, page.overflow) == (self.payload[seq], len(self.payload[seq]) > SIZE)
             self.blocks.write(page.slot, b"receipt %d" % seq)
             worker.outbox.append(seq)
 
@@ -131,10 +125,10 @@ class World:
             before = len(self.receipts)
             receipt = b"receipt %d" % seq
             worker.flight.remove(seq)
-            self.states[slot] = State.FREE
+            self.states[slot] = SlotState.FREE
             self.expected_frees += 1
-            self.ring.handle(Have(seq, slot, len(receipt), seq * 3))
-            assert self.receipts[before:] == [(seq, receipt, seq * 3)]
+            self.ring.handle(Ack(seq, slot, len(receipt)))
+            assert self.receipts[before:] == [(seq, receipt)]
             self.pump()
 
     def gone(self) -> None:
@@ -146,12 +140,12 @@ class World:
                 self.deaths[worker.flight[0]] += 1
             again = [seq for seq in worker.flight if self.deaths[seq] < DEATHS]
             for seq in worker.flight:
-                self.states[self.slot[seq]] = State.QUEUED if seq in again else State.FREE
+                self.states[self.slot[seq]] = SlotState.QUEUED if seq in again else SlotState.FREE
             self.expected_lost += [seq for seq in worker.flight if seq not in again]
             self.expected_frees += len(worker.flight) - len(again)
             self.queue[:0] = again
-            self.ring.handle(Gone(number))
-            self.ring.handle(Gone(number))
+            self.ring.handle(WorkerGone(number))
+            self.ring.handle(WorkerGone(number))
             self.pump()
 
     def pump(self) -> None:
@@ -163,15 +157,11 @@ class World:
             worker = self.workers[min(ready)[1]]
             seq = self.queue.pop(0)
             worker.flight.append(seq)
-            self.states[self.slot[seq]] = State.FLIGHT
+            self.states[self.slot[seq]] = SlotState.FLIGHT
             if worker.alive:
                 worker.inbox.append(seq)
             else:
                 worker.closed = True
-
-    def some(self, state: State) -> list[int]:
-        found = [slot for slot in range(SLOTS) if self.states[slot] is state]
-        return [self.random.choice(found)] if found else []
 
     def some_worker(self, fits: object) -> list[Worker]:
         found = [one for one in self.workers.values() if fits(one)]  # type: ignore[operator]
@@ -183,12 +173,12 @@ class World:
         owned = [self.slot[seq] for seq in [*flights, *self.queue]]
         assert len(owned) == len(set(owned)), "a slot with two owners"
         assert all(len(worker.flight) <= CREDIT for worker in self.workers.values())
-        assert self.ring.idle() == (self.states == [State.FREE] * SLOTS)
+        assert self.ring.idle() == (self.states == [SlotState.FREE] * SLOTS)
         assert (self.lost, self.frees) == (self.expected_lost, self.expected_frees)
 
-    def parcels(self) -> int:
-        """Parcels that the ring holds open, beside those that wait in channels."""
-        return sum("tgbulk-parcel" in target for target in open_files().values())
+    def overflows(self) -> int:
+        """Overflows that the ring holds open, beside those that wait in channels."""
+        return sum("tgbulk-overflow" in target for target in open_files().values())
 
     def finish(self) -> None:
         """With one good worker everything comes to an end."""
@@ -199,7 +189,7 @@ class World:
                 worker.inbox.clear()
         self.attach()
         while not self.ring.idle():
-            for step in (self.cancel, self.have, self.gone, self.work):
+            for step in (self.have, self.gone, self.work):
                 step()
                 self.check()
         while any(not worker.alive for worker in self.workers.values()):
@@ -224,20 +214,20 @@ def test_a_random_walk_through_all_states(start: int) -> None:
     lost = deaths = 0
     for seed in range(start, start + 100):
         world = World(seed)
-        steps = [world.reserve, world.submit, world.work, world.have] * 4
-        steps += [world.reserve, world.submit, world.cancel, world.attach, world.kill, world.gone, world.gone]
+        steps = [world.submit, world.submit, world.work, world.have] * 4
+        steps += [world.submit, world.attach, world.kill, world.gone, world.gone]
         for _ in range(STEPS):
             if sum(worker.alive for worker in world.workers.values()) > 3:
                 world.kill()
             world.random.choice(steps)()
             world.check()
-        open_parcels = sum(len(world.payload[s]) > SIZE for s in world.queue + _in_flight(world))
-        assert world.parcels() == open_parcels
+        open_overflows = sum(len(world.payload[s]) > SIZE for s in world.queue + _in_flight(world))
+        assert world.overflows() == open_overflows
         world.finish()
-        assert world.parcels() == 0
-        assert sorted([seq for seq, _, _ in world.receipts] + world.lost) == list(range(len(world.slot)))
+        assert world.overflows() == 0
+        assert sorted([seq for seq, _ in world.receipts] + world.lost) == list(range(len(world.slot)))
         assert all(world.deaths[seq] == DEATHS for seq in world.lost)
-        assert all(world.deaths[seq] < DEATHS for seq, _, _ in world.receipts)
+        assert all(world.deaths[seq] < DEATHS for seq, _ in world.receipts)
         world.close()
         lost += len(world.lost)
         deaths += world.attached
@@ -254,7 +244,6 @@ def test_a_page_goes_again_only_where_it_had_not_arrived() -> None:
     world = World(0)
     world.attach()
     for _ in range(3):
-        world.reserve()
         world.submit(b"page")
     first = world.workers[0]
     world.work()
@@ -270,12 +259,11 @@ def test_a_page_goes_again_only_where_it_had_not_arrived() -> None:
 
 
 @pytest.mark.parametrize(
-    "frame", [Have(0, 0, 1), Have(5, 0, 1), Have(0, 1, 1)], ids=["before", "of another", "free"]
+    "frame", [Ack(0, 0, 1), Ack(5, 0, 1), Ack(0, 1, 1)], ids=["before", "of another", "free"]
 )
-def test_a_frame_that_does_not_fit_is_refused(frame: Have) -> None:
+def test_a_frame_that_does_not_fit_is_refused(frame: Ack) -> None:
     world = World(0)
-    world.reserve()
-    if frame == Have(5, 0, 1):
+    if frame == Ack(5, 0, 1):
         world.attach()
     world.submit(b"page")
     with pytest.raises(RingError, match=r"slot \d is"):
@@ -284,33 +272,54 @@ def test_a_frame_that_does_not_fit_is_refused(frame: Have) -> None:
     world.close()
 
 
-def test_nothing_twice() -> None:
+def test_no_more_than_there_are_slots() -> None:
     world = World(0)
-    slot = world.ring.reserve()
-    assert slot is not None
-    world.ring.cancel(slot)
-    with pytest.raises(RingError):
-        world.ring.cancel(slot)
-    with pytest.raises(RingError):
-        world.ring.submit(slot, b"", stream=0, kind=1)
-    with pytest.raises(RingError):
-        world.ring.submit(7, b"", stream=0, kind=1)
+    for _ in range(SLOTS):
+        world.submit(b"page")
+    assert world.ring.full
+    with pytest.raises(RingError, match="no slot is free"):
+        world.ring.submit(b"", stream=0, kind=1)
+    world.check()
     world.close()
 
 
 def test_a_worker_whose_end_is_known_before_it_is_attached_gets_nothing() -> None:
     world = World(0)
     ours, theirs = data_pair()
-    world.ring.handle(Gone(0))
+    world.ring.handle(WorkerGone(0))
     world.ring.attach(0, ours)
     with pytest.raises(ChannelClosed):
         theirs.receive()
     theirs.close()
     world.attached = 1
-    world.reserve()
     world.submit(b"page")
     world.attach()
     assert world.workers[1].channel.receive()[0].seq == 0
     world.workers[1].inbox.clear()
     world.check()
+    world.close()
+
+
+def test_what_a_page_says_and_what_it_says_unless_told() -> None:
+    world = World(0)
+    world.attach()
+    world.ring.submit(b"page", stream=3, kind=2)
+    world.ring.submit(b"pages", stream=4, kind=1, range_start=5, first=6, bound=7, origin=8)
+    assert [world.workers[0].channel.receive()[0] for _ in range(2)] == [
+        Page(0, 0, 4, 3, 2, 0, 0, 0, False, 0), Page(1, 1, 5, 4, 1, 5, 6, 7, False, 8)
+    ]
+    world.close()
+
+
+def test_what_it_does_is_described() -> None:
+    world = World(0)
+    assert world.ring.describe() == "slots taken: none; workers: none"
+    assert (world.ring.taken, world.ring.idle()) == (0, True)
+    world.attach()
+    for _ in range(CREDIT + 1):
+        world.submit(b"page")
+    flying = ", ".join(f"{number} flight (page {number}, worker 0)" for number in range(CREDIT))
+    queued = f"{CREDIT} queued (page {CREDIT}, worker -1)"
+    assert world.ring.describe() == f"slots taken: {flying}, {queued}; workers: 0 has {CREDIT}"
+    assert (world.ring.taken, world.ring.full, world.ring.idle()) == (CREDIT + 1, False, False)
     world.close()

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from perf.bench.row import Goal, Row, Unit, median
-from perf.bench.table import table
+from tgbulk.perf.bench.row import Goal, Row, Unit, median
+from tgbulk.perf.bench.table import table
 
 #: Run by an interpreter of its own, for it becomes the parent of whatever is orphaned under it.
 MEASURE = """
 import json, pathlib, sys
 from dataclasses import asdict
-from perf.bench.measure import Launch, adopt_orphans, run
+from tgbulk.perf.bench.measure import Launch, adopt_orphans, run
 adopt_orphans()
 launch = Launch([sys.executable, "-c", sys.argv[1]], {}, pathlib.Path(sys.argv[2]))
 print(json.dumps(asdict(run([launch], float(sys.argv[3]), watch_memory=True)[0])))
@@ -95,7 +95,7 @@ def test_nothing_outlives_the_limit(tmp_path: Path) -> None:
 
 
 def test_a_case_for_real(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "perf.bench", "--quick", "--only", "cpu", "--json", "all.json"]
+    command = [sys.executable, "-m", "tgbulk.perf.bench", "--quick", "--only", "cpu", "--json", "all.json"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "CPU a message" in done.stdout

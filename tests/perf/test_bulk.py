@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from telethon.tl import types
 
-from perf.simdc.bulk import DENSE, PERIOD, SPARSE, BulkHistory
-from perf.simdc.corpus.mention import mentioned
-from perf.simdc.window import Cut, unix, window
-from perf.simdc.world import CHANNEL_MARK
+from tgbulk.perf.simdc.bulk import DENSE, PERIOD, SPARSE, BulkHistory
+from tgbulk.perf.simdc.corpus.mention import mentioned
+from tgbulk.perf.simdc.window import Cut, unix, window
+from tgbulk.perf.simdc.world import CHANNEL_MARK
 
 CHANNEL = -CHANNEL_MARK - 77
 USERS = list(range(1001, 1201))

@@ -1,26 +1,30 @@
 """The files behind photos and documents."""
+from __future__ import annotations
+
 import hashlib
 import shutil
 import subprocess
+from typing import Any
 
 import pytest
 
-from perf.simdc.corpus.build import build_world
-from perf.simdc.corpus.clip import _ffmpeg, clips, unique
-from perf.simdc.corpus.file import BLOCK, SeededFile
-from perf.simdc.corpus.filename import HOSTILE
-from perf.simdc.corpus.line import converted, nested
-from perf.simdc.corpus.stock import SIZES
-from perf.simdc.truth import media
+from tgbulk.perf.simdc.corpus.build import build_world
+from tgbulk.perf.simdc.corpus.clip import _ffmpeg, clips, unique
+from tgbulk.perf.simdc.corpus.file import BLOCK, SeededFile
+from tgbulk.perf.simdc.corpus.filename import HOSTILE
+from tgbulk.perf.simdc.corpus.line import converted, nested
+from tgbulk.perf.simdc.corpus.stock import SIZES
+from tgbulk.perf.simdc.truth import media
+from tgbulk.perf.simdc.world import World
 
 
 @pytest.fixture(scope="module")
-def world():
+def world() -> World:
     return build_world(1)
 
 
 @pytest.fixture(scope="module")
-def items(world):
+def items(world: World) -> list[dict[str, Any]]:
     """Every photo and document that any message has."""
     found = []
     histories = [*world.histories.values(), *(h for a in world.accounts for h in a.histories.values())]
@@ -30,7 +34,7 @@ def items(world):
     return found
 
 
-def test_every_size_is_the_files_own(world, items):
+def test_every_size_is_the_files_own(world: World, items: list[dict[str, Any]]) -> None:
     for item in items:
         assert item["access_hash"] == 5
         if item["_"] == "document":
@@ -43,7 +47,7 @@ def test_every_size_is_the_files_own(world, items):
                     assert file.dc_id == item["dc_id"]
 
 
-def test_sizes_names_and_data_centres(items):
+def test_sizes_names_and_data_centres(items: list[dict[str, Any]]) -> None:
     documents = [i for i in items if i["_"] == "document"]
     assert set(SIZES) <= {d["size"] for d in documents}
     names = {a["file_name"] for d in documents for a in d["attributes"] if a["_"] == "documentAttributeFilename"}
@@ -51,7 +55,7 @@ def test_sizes_names_and_data_centres(items):
     assert {i["dc_id"] for i in items} == {2, 4}
 
 
-def test_media_truth_names_the_bytes(world):
+def test_media_truth_names_the_bytes(world: World) -> None:
     account = world.accounts[0]
     chat = world.usernames["sim_kinds"]
     entries = list(media(world, account, chat))
@@ -61,14 +65,14 @@ def test_media_truth_names_the_bytes(world):
         assert hashlib.sha256(file.read(0, file.size)).hexdigest() == entry["sha256"]
 
 
-def test_profile_photos_have_both_sizes(world):
+def test_profile_photos_have_both_sizes(world: World) -> None:
     for peer in [*world.users.values(), *world.chats.values()]:
         number = getattr(getattr(peer, "photo", None), "photo_id", None)
         if number is not None:
             assert {world.files[("peer_photo", number, letter)].dc_id for letter in "ac"} == {peer.photo.dc_id}
 
 
-def test_seeded_bytes_do_not_depend_on_how_they_are_read():
+def test_seeded_bytes_do_not_depend_on_how_they_are_read() -> None:
     file = SeededFile(2, 3 * BLOCK + 17, "x")
     whole = file.read(0, file.size)
     assert len(whole) == file.size
@@ -80,7 +84,7 @@ def test_seeded_bytes_do_not_depend_on_how_they_are_read():
 
 
 @pytest.mark.skipif(_ffmpeg() is None, reason="no ffmpeg")
-def test_clips_are_what_they_say():
+def test_clips_are_what_they_say() -> None:
     made = clips()
     assert made.real
     assert all(p.startswith(b"\xff\xd8\xff") and p.endswith(b"\xff\xd9") for p in made.pictures.values())
@@ -93,17 +97,19 @@ def test_clips_are_what_they_say():
 
 @pytest.mark.skipif(_ffmpeg() is None, reason="no ffmpeg")
 @pytest.mark.parametrize("name", ["mp4", "turned", "round", "silent", "webm", "voice", "picture"])
-def test_a_decoder_reads_them(name):
+def test_a_decoder_reads_them(name: str) -> None:
     made = clips()
     data = made.pictures["x"] if name == "picture" else getattr(made, name)
     data = unique(data, b"label")
-    command = [_ffmpeg(), "-v", "error", "-i", "pipe:0", "-f", "null", "-"]
+    program = _ffmpeg()
+    assert program is not None
+    command = [program, "-v", "error", "-i", "pipe:0", "-f", "null", "-"]
     result = subprocess.run(command, input=data, capture_output=True, check=False)
     assert (result.returncode, result.stderr) == (0, b"")
 
 
 @pytest.mark.skipif(shutil.which("ffprobe") is None, reason="no ffprobe")
-def test_the_upright_film_is_turned():
+def test_the_upright_video_is_turned() -> None:
     command = ["ffprobe", "-v", "error", "-show_streams", "-select_streams", "v", "-of", "json", "pipe:0"]
     result = subprocess.run(command, input=clips().turned, capture_output=True, check=True)
     assert b"rotation" in result.stdout

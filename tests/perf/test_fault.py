@@ -7,11 +7,11 @@ import time
 import pytest
 from telethon import errors
 from telethon.tl import functions
-from wire import logged_in, run
 
-from perf.simdc.fault import Fault
-from perf.simdc.flood import FloodControl, Limit
-from perf.simdc.server import Server
+from support.wire import logged_in, run
+from tgbulk.perf.simdc.fault import Fault
+from tgbulk.perf.simdc.flood import FloodControl, Limit
+from tgbulk.perf.simdc.server import Server
 
 STATE = "updates.getState"
 
@@ -92,7 +92,7 @@ def test_dropped_connections_lose_nothing_that_is_pending() -> None:
             server.dispatcher.fault.jitter_ms = 50
             pending = [asyncio.ensure_future(client.get_messages("me", ids=n)) for n in range(1, 21)]
             await asyncio.sleep(0.02)
-            server.drop()
+            server.hub.drop()
             assert [message.id for message in await asyncio.gather(*pending)] == list(range(1, 21))
             assert server.counter.connections >= 2
 
@@ -151,7 +151,7 @@ def test_takeout_can_be_delayed() -> None:
 def test_an_exception_in_a_service_is_an_internal_error(capfd: pytest.CaptureFixture[str]) -> None:
     async def check(server: Server) -> None:
         async with logged_in(server) as client:
-            server.world.accounts[0].histories[101] = None  # type: ignore[assignment]
+            server.world.boxes = object()
             with pytest.raises(errors.ServerError):
                 await client._sender.send(functions.updates.GetStateRequest())
 

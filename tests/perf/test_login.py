@@ -9,9 +9,9 @@ from telethon import errors
 from telethon.password import compute_check
 from telethon.sessions import MemorySession
 from telethon.tl import functions, types
-from wire import PASSWORD, client_of, connected, logged_in, run
 
-from perf.simdc.server import HOME_DC, MEDIA_DC, Server
+from support.wire import PASSWORD, client_of, connected, logged_in, run
+from tgbulk.perf.simdc.server import HOME_DC, MEDIA_DC, Server
 
 PHONE = "99966200000"
 GUARDED = "99966200001"

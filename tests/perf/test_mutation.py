@@ -5,14 +5,14 @@ import asyncio
 
 import pytest
 from telethon.tl import types
-from tiny_world import CHANNEL, GROUP, SUPERGROUP, tiny_world
-from wire import stock_client
 
-from perf.simdc.bulk import BulkHistory
-from perf.simdc.corpus.build import build_world
-from perf.simdc.launcher import SimDC
-from perf.simdc.mutation import apply, log, tick
-from perf.simdc.world import World
+from support.tiny_world import CHANNEL, GROUP, SUPERGROUP, tiny_world
+from support.wire import stock_client
+from tgbulk.perf.simdc.bulk import BulkHistory
+from tgbulk.perf.simdc.corpus.build import build_world
+from tgbulk.perf.simdc.launcher import SimDC
+from tgbulk.perf.simdc.mutation import apply, log, tick
+from tgbulk.perf.simdc.world import World
 
 BULK = SUPERGROUP - 1000
 
@@ -109,3 +109,20 @@ async def everything(simdc: SimDC) -> list[int]:
         return [message.id async for message in client.iter_messages("sim_lively", wait_time=0)]
     finally:
         await client.disconnect()
+
+
+@pytest.mark.parametrize("chat", [SUPERGROUP, 15, BULK])
+def test_what_was_deleted_comes_back(world: World, chat: int) -> None:
+    history = world.history(world.accounts[0], chat)
+    assert history is not None
+    (made,) = apply(world, {"chat": chat, "insert": 1})["insert"]
+    ids = list(history.ids(0, len(history)))
+    before = {one: history.message(one) for one in ids}
+    gone = [made, ids[3]]
+    apply(world, {"chat": chat, "delete": gone})
+    assert not any(one in history for one in gone)
+    apply(world, {"chat": chat, "restore": gone})
+    assert list(history.ids(0, len(history))) == ids
+    assert {one: history.message(one) for one in ids} == before
+    with pytest.raises((KeyError, ValueError)):
+        apply(world, {"chat": chat, "restore": [made]})

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from telethon.tl import functions, types
 from telethon.utils import get_peer_id
-from tiny_world import (
+
+from support.tiny_world import (
     CHANNEL,
     CLOSED,
     EMPTY,
@@ -22,13 +23,12 @@ from tiny_world import (
     tiny_world,
     view,
 )
-
-from perf.simdc.call import Call, RpcError
-from perf.simdc.history import FILE_REFERENCE_PLACEHOLDER, MEDIA_HASH_PLACEHOLDER
-from perf.simdc.services.dialog import get_dialogs, get_peer_dialogs, get_pinned_dialogs
-from perf.simdc.services.history import get_history
-from perf.simdc.services.user import get_full_user, get_users
-from perf.simdc.stored import StoredHistory
+from tgbulk.perf.simdc.call import Call, RpcError
+from tgbulk.perf.simdc.history import FILE_REFERENCE_PLACEHOLDER, MEDIA_HASH_PLACEHOLDER
+from tgbulk.perf.simdc.services.dialog import get_dialogs, get_peer_dialogs, get_pinned_dialogs
+from tgbulk.perf.simdc.services.history import get_history
+from tgbulk.perf.simdc.services.user import get_full_user, get_users
+from tgbulk.perf.simdc.stored import StoredHistory
 
 
 @pytest.fixture

@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 from telethon.tl import functions, types
 from telethon.utils import get_peer_id
-from tiny_world import CHANNEL, CLOSED, GROUP, STRANGE, SUPERGROUP, call_of, input_of, tiny_world
 
-from perf.simdc.call import Call, RpcError
-from perf.simdc.services.channel import get_channels, get_full_channel, get_participants
-from perf.simdc.services.chat import get_chats, get_full_chat
-from perf.simdc.services.contact import get_contact_ids, get_contacts, resolve_username
-from perf.simdc.services.invite import check_chat_invite
+from support.tiny_world import CHANNEL, CLOSED, GROUP, STRANGE, SUPERGROUP, call_of, input_of, tiny_world
+from tgbulk.perf.simdc.call import Call, RpcError
+from tgbulk.perf.simdc.services.channel import get_channels, get_full_channel
+from tgbulk.perf.simdc.services.chat import get_chats, get_full_chat
+from tgbulk.perf.simdc.services.contact import get_contact_ids, get_contacts, resolve_username
+from tgbulk.perf.simdc.services.invite import check_chat_invite
+from tgbulk.perf.simdc.services.participant import get_participants
 
 
 @pytest.fixture

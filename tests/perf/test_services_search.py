@@ -5,18 +5,18 @@ from typing import Any
 
 import pytest
 from telethon.tl import functions, types
-from tiny_world import CHANNEL, FORUM, GROUP, SUPERGROUP, call_of, date, input_of, read, text, tiny_world
 
-from perf.simdc.bulk import BulkHistory
-from perf.simdc.call import Call, RpcError
-from perf.simdc.filter import FILTERS
-from perf.simdc.services.message import get_channel_messages, get_messages
-from perf.simdc.services.reply import get_replies
-from perf.simdc.services.saved import get_saved_dialogs, get_saved_history
-from perf.simdc.services.search import get_search_counters, search
-from perf.simdc.services.split import get_split_ranges
-from perf.simdc.services.topic import get_forum_topics, get_forum_topics_by_id
-from perf.simdc.stored import StoredHistory
+from support.tiny_world import CHANNEL, FORUM, GROUP, SUPERGROUP, call_of, date, input_of, read, text, tiny_world
+from tgbulk.perf.simdc.bulk import BulkHistory
+from tgbulk.perf.simdc.call import Call, RpcError
+from tgbulk.perf.simdc.filter import FILTERS
+from tgbulk.perf.simdc.services.message import get_channel_messages, get_messages
+from tgbulk.perf.simdc.services.reply import get_replies
+from tgbulk.perf.simdc.services.saved import get_saved_dialogs, get_saved_history
+from tgbulk.perf.simdc.services.search import get_search_counters, search
+from tgbulk.perf.simdc.services.split import get_split_ranges
+from tgbulk.perf.simdc.services.topic import get_forum_topics, get_forum_topics_by_id
+from tgbulk.perf.simdc.stored import StoredHistory
 
 PAGE = {"offset_id": 0, "offset_date": None, "add_offset": 0, "limit": 100, "max_id": 0, "min_id": 0, "hash": 0}
 MEDIA = -(10**12) - 40

@@ -14,14 +14,14 @@ from telethon.errors import ChannelPrivateError, SessionPasswordNeededError
 from telethon.extensions import BinaryReader
 from telethon.tl import TLObject, functions, types
 from telethon.utils import get_peer_id
-from wire import stock_client
 
-from perf.simdc.corpus.build import build_world
-from perf.simdc.filter import topic_of
-from perf.simdc.history import MEDIA_HASH_PLACEHOLDER
-from perf.simdc.launcher import SimDC
-from perf.simdc.view import View
-from perf.simdc.world import Account, World
+from support.wire import stock_client
+from tgbulk.perf.simdc.corpus.build import build_world
+from tgbulk.perf.simdc.filter import topic_of
+from tgbulk.perf.simdc.history import MEDIA_HASH_PLACEHOLDER
+from tgbulk.perf.simdc.launcher import SimDC
+from tgbulk.perf.simdc.view import View
+from tgbulk.perf.simdc.world import Account, World
 
 SEED = 1
 ACCOUNTS = 2

@@ -1,27 +1,31 @@
 """The ground truth that exports are compared with."""
+from __future__ import annotations
+
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 from telethon.extensions import BinaryReader
 from telethon.tl import TLObject, types
 
-from perf.simdc.corpus import group
-from perf.simdc.corpus.build import build_world
-from perf.simdc.corpus.line import converted
-from perf.simdc.corpus.message import Message
-from perf.simdc.history import FILE_REFERENCE_PLACEHOLDER, MEDIA_HASH_PLACEHOLDER
-from perf.simdc.truth import readable_chats, summary, truth_lines, truth_messages, write_truth
-from perf.simdc.world import CHANNEL_MARK
+from tgbulk.perf.simdc.corpus import group
+from tgbulk.perf.simdc.corpus.build import build_world
+from tgbulk.perf.simdc.corpus.line import converted
+from tgbulk.perf.simdc.corpus.message import Message
+from tgbulk.perf.simdc.history import FILE_REFERENCE_PLACEHOLDER, MEDIA_HASH_PLACEHOLDER
+from tgbulk.perf.simdc.truth import readable_chats, summary, truth_lines, truth_messages, write_truth
+from tgbulk.perf.simdc.world import CHANNEL_MARK, World
 
 BUSY = -CHANNEL_MARK - group.BUSY
 
 
 @pytest.fixture(scope="module")
-def world():
+def world() -> World:
     return build_world(4)
 
 
-def test_the_form_of_a_line():
+def test_the_form_of_a_line() -> None:
     photo = types.Photo(7, MEDIA_HASH_PLACEHOLDER, FILE_REFERENCE_PLACEHOLDER, 12, [
         types.PhotoStrippedSize("i", b"\x01\xff"), types.PhotoSize("m", 1, 2, 3)], 2)
     message = Message(5, types.PeerChat(6), 1_600_000_000, "ä😀", silent=True, entities=[], views=0, forwards=0,
@@ -35,7 +39,7 @@ def test_the_form_of_a_line():
                 {"_": "photoSize", "type": "m", "w": 1, "h": 2, "size": 3}]}}}
 
 
-def test_names_as_telegram_has_them():
+def test_names_as_telegram_has_them() -> None:
     user = types.User(1, is_self=True, status=types.UserStatusOffline(5))
     assert converted(bytes(user), 0) == {
         "_": "user", "id": 1, "self": True, "status": {"_": "userStatusOffline", "was_online": 5}}
@@ -43,12 +47,12 @@ def test_names_as_telegram_has_them():
         "_": "dcOption", "id": 2, "ip_address": "::1", "port": 443}
 
 
-def test_a_message_keeps_its_empty_medium():
+def test_a_message_keeps_its_empty_medium() -> None:
     data = bytes(Message(1, types.PeerUser(2), 3, "", media=types.MessageMediaEmpty()))
     assert converted(data, 0)["media"] == {"_": "messageMediaEmpty"}
 
 
-def test_damaged_bytes_are_refused():
+def test_damaged_bytes_are_refused() -> None:
     data = bytes(Message(1, types.PeerUser(2), 3, "text"))
     with pytest.raises(ValueError, match="left over"):
         converted(data + b"\0\0\0\0", 0)
@@ -56,7 +60,7 @@ def test_damaged_bytes_are_refused():
         converted(data[:-4], 0)
 
 
-def test_values_are_those_that_telethon_reads(world):
+def test_values_are_those_that_telethon_reads(world: World) -> None:
     """Telethon's own reader is a second witness, but for what it drops."""
     account = world.accounts[0]
     history = world.histories[world.usernames["sim_forum"]]
@@ -67,7 +71,7 @@ def test_values_are_those_that_telethon_reads(world):
     assert compared > 5 * len(history)
 
 
-def _same(read, line):
+def _same(read: Any, line: dict[str, Any]) -> int:
     """How many fields were compared, all of which are equal."""
     for name, value in line.items():
         if name in ("_", "access_hash"):
@@ -86,7 +90,7 @@ def _same(read, line):
     return len(line)
 
 
-def test_holes_are_told_apart(world):
+def test_holes_are_told_apart(world: World) -> None:
     account, history = world.accounts[0], world.histories[BUSY]
     told = summary(world, account, BUSY)
     ids = [m["id"] for m in truth_messages(world, account, BUSY)]
@@ -97,23 +101,24 @@ def test_holes_are_told_apart(world):
     assert set(told["empty"]) == set(group.UNAVAILABLE)
 
 
-def test_each_account_has_its_own_media_hash(world):
+def test_each_account_has_its_own_media_hash(world: World) -> None:
     lines = [list(truth_lines(world, account, BUSY)) for account in world.accounts]
     assert lines[0] != lines[1]
     assert str(MEDIA_HASH_PLACEHOLDER) not in "".join(lines[0])
-    swapped = "\n".join(lines[0]).replace(*(str(world.media_hash(a)) for a in world.accounts))
+    first, second = (str(world.media_hash(account)) for account in world.accounts)
+    swapped = "\n".join(lines[0]).replace(first, second)
     assert swapped == "\n".join(lines[1])
     assert "file_reference" not in swapped
 
 
-def test_closed_chats_have_no_truth(world):
+def test_closed_chats_have_no_truth(world: World) -> None:
     account = world.accounts[0]
     closed = -CHANNEL_MARK - group.PRIVATE
     assert closed not in readable_chats(world, account)
     assert list(truth_lines(world, account, closed)) == []
 
 
-def test_written_files(world, tmp_path):
+def test_written_files(world: World, tmp_path: Path) -> None:
     write_truth(world, tmp_path)
     for account in world.accounts:
         folder = tmp_path / str(account.index)
@@ -129,7 +134,7 @@ def test_written_files(world, tmp_path):
         assert json.loads((folder / "media.json").read_text())
 
 
-def test_lines_of_a_bulk_chat_come_one_by_one():
+def test_lines_of_a_bulk_chat_come_one_by_one() -> None:
     world = build_world(4, bulk={"huge": 10_000_000})
     lines = truth_lines(world, world.accounts[0], world.usernames["sim_huge"])
     first, second = json.loads(next(lines)), json.loads(next(lines))

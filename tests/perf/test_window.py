@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from perf.simdc.window import PAGE_LIMIT, Cut, Selection, Window, window
+from tgbulk.perf.simdc.window import PAGE_LIMIT, Cut, Selection, Window, window
 
 
 def naive(ids: list[int], dates: list[int], cut: Cut, between: tuple[int, int] | None) -> Window:

@@ -14,9 +14,9 @@ from telethon.network.connection.tcpfull import FullPacketCodec
 from telethon.network.mtprotosender import MTProtoSender
 from telethon.network.mtprotostate import MTProtoState, _OpaqueRequest
 from telethon.tl import functions, types
-from wire import client_of, connected, logged_in, run
 
-from perf.simdc.server import HOME_DC, MEDIA_DC, Server
+from support.wire import client_of, connected, logged_in, run
+from tgbulk.perf.simdc.server import HOME_DC, MEDIA_DC, Server
 
 TRANSPORTS = [connections.ConnectionTcpFull, connections.ConnectionTcpIntermediate, connections.ConnectionTcpAbridged]
 
@@ -34,7 +34,7 @@ def test_every_transport_carries_a_whole_history(transport: type) -> None:
 def test_client_without_the_key_is_turned_away() -> None:
     async def check(server: Server) -> None:
         client = client_of(server, connection_retries=0)
-        (fingerprint,) = [f for f, (key, _) in rsa._server_keys.items() if key.n == server.rsa_key.modulus]
+        (fingerprint,) = [f for f, (key, _) in rsa._server_keys.items() if key.n == server.hub.rsa_key.modulus]
         known = rsa._server_keys.pop(fingerprint)
         try:
             with pytest.raises(ConnectionError):

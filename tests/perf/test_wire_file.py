@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from telethon import errors
 from telethon.tl import functions, types
-from wire import SIZE, SMALL_SIZE, document, logged_in, run, wire_world
 
-from perf.simdc.reference import current, verdict
-from perf.simdc.server import MEDIA_DC, Server
-from perf.simdc.view import View
+from support.wire import SIZE, SMALL_SIZE, document, logged_in, run, wire_world
+from tgbulk.perf.simdc.reference import current, verdict
+from tgbulk.perf.simdc.server import MEDIA_DC, Server
+from tgbulk.perf.simdc.view import View
 
 MIB = 1 << 20
 KIB = 1 << 10

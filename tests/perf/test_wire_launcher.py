@@ -14,9 +14,9 @@ import psutil
 import pytest
 from telethon import TelegramClient, errors
 from telethon.tl import functions
-from wire import stock_client
 
-from perf.simdc.launcher import ROOT, SimDC, SimDCError
+from support.wire import stock_client
+from tgbulk.perf.simdc.launcher import ROOT, SimDC, SimDCError
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_sessions_outlive_a_restart_and_a_kill(tmp_path: Path) -> None:
     with SimDC("--state", str(tmp_path / "state")) as simdc:
 
         async def check() -> None:
-            client = client_for(simdc, retry_delay=0.1, connection_retries=100)
+            client = client_for(simdc, retry_delay=0.1, connection_retries=1800)
             await log_in(client, simdc.accounts[1])
             me = await client.get_me()
             await asyncio.to_thread(simdc.restart)

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from perf.bench.baseline.start import start
-from perf.bench.exporter import Chat, environment
-from perf.bench.measure import Launch
-from perf.bench.server import Server
-from perf.bench.session import log_in
+from tgbulk.perf.bench.baseline.start import start
+from tgbulk.perf.bench.chat import Chat
+from tgbulk.perf.bench.exporter import environment
+from tgbulk.perf.bench.measure import Launch
+from tgbulk.perf.bench.server import Server
+from tgbulk.perf.bench.session import log_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class PlainMedia:
         folder = output / "files"
         folder.mkdir()
         arguments = [str(home / "main.session"), chat.username, f"{folder}/"]
-        command = start(server, home, Path(sys.executable), "perf.bench.baseline.media_loop:main", arguments)
+        command = start(server, home, Path(sys.executable), "tgbulk.perf.bench.baseline.media_loop:main", arguments)
         return Launch(command, environment(home), output)
 
     def count(self, home: Path, output: Path) -> int:

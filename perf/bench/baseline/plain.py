@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from perf.bench.baseline.start import start
-from perf.bench.exporter import Chat, count_lines, environment
-from perf.bench.measure import Launch
-from perf.bench.server import Server
-from perf.bench.session import log_in
+from tgbulk.perf.bench.baseline.start import start
+from tgbulk.perf.bench.chat import Chat
+from tgbulk.perf.bench.exporter import count_lines, environment
+from tgbulk.perf.bench.measure import Launch
+from tgbulk.perf.bench.server import Server
+from tgbulk.perf.bench.session import log_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Plain:
     def launch(self, server: Server, home: Path, chats: Sequence[Chat], output: Path) -> Launch:
         (chat,) = chats
         arguments = [str(home / "main.session"), chat.username, str(output / "messages.jsonl")]
-        command = start(server, home, Path(sys.executable), "perf.bench.baseline.loop:main", arguments)
+        command = start(server, home, Path(sys.executable), "tgbulk.perf.bench.baseline.loop:main", arguments)
         return Launch(command, environment(home), output)
 
     def count(self, home: Path, output: Path) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from perf.bench.server import Server
+from tgbulk.perf.bench.server import Server
 
 LAUNCHER = Path(__file__).with_name("launch.py")
 

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from perf.bench.baseline.start import start
-from perf.bench.environment import Environment
-from perf.bench.exporter import Chat, count_lines, environment
-from perf.bench.measure import Launch
-from perf.bench.server import Server
-from perf.bench.session import log_in
+from tgbulk.perf.bench.baseline.start import start
+from tgbulk.perf.bench.chat import Chat
+from tgbulk.perf.bench.environment import Environment
+from tgbulk.perf.bench.exporter import count_lines, environment
+from tgbulk.perf.bench.measure import Launch
+from tgbulk.perf.bench.server import Server
+from tgbulk.perf.bench.session import log_in
 
 ENVIRONMENT = Environment("tg-chat-dump==1.2.1")
 

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from telethon.utils import resolve_id
 
-from perf.bench.baseline.start import start
-from perf.bench.environment import Environment
-from perf.bench.exporter import Chat, environment
-from perf.bench.measure import Launch
-from perf.bench.server import Server
-from perf.bench.session import log_in
+from tgbulk.perf.bench.baseline.start import start
+from tgbulk.perf.bench.chat import Chat
+from tgbulk.perf.bench.environment import Environment
+from tgbulk.perf.bench.exporter import environment
+from tgbulk.perf.bench.measure import Launch
+from tgbulk.perf.bench.server import Server
+from tgbulk.perf.bench.session import log_in
 
 ENVIRONMENT = Environment("tg-export==2.1.1")
 #: One chat, nothing else of the account, no media.

@@ -3,13 +3,14 @@ from __future__ import annotations
 
 import shutil
 
-from perf.bench.baseline.plain import Plain
-from perf.bench.baseline.tg_chat_dump import TgChatDump
-from perf.bench.case import Bench, Job, Result, Scale
-from perf.bench.exporter import Chat, Exporter
-from perf.bench.row import Goal, Row, Unit, median
-from perf.bench.server import HISTORY, Traffic
-from perf.bench.tgbulk import TgBulk, ranges
+from tgbulk.perf.bench.baseline.plain import Plain
+from tgbulk.perf.bench.baseline.tg_chat_dump import TgChatDump
+from tgbulk.perf.bench.case import Bench, Job, Result, Scale
+from tgbulk.perf.bench.chat import Chat
+from tgbulk.perf.bench.exporter import Exporter
+from tgbulk.perf.bench.row import Goal, Row, Unit, median
+from tgbulk.perf.bench.server import HISTORY, Traffic
+from tgbulk.perf.bench.tgbulk import TgBulk, ranges
 
 SIZES = {Scale.QUICK: 5_000, Scale.NORMAL: 50_000, Scale.FULL: 50_000}
 IN_FLIGHT = 3
@@ -50,8 +51,8 @@ def run(bench: Bench) -> list[Row]:
             median(results.get(name, []), _calls), name, goals, bench.skipped.get(name, formula))
         for name, goals in ((Plain().name, (goal,)), (TgChatDump().name, ()))
     ]
-    rows.append(Row("calls, the same again", Unit.COUNT, median(second, _beside), goals=(Goal(AGAIN),),
-                    note=f"beside connecting: {_told(second[-1].traffic)}"))
+    rows.append(Row("calls, the same again", Unit.COUNT, median(second, beside), goals=(Goal(AGAIN),),
+                    note=f"beside connecting: {told(second[-1].traffic)}"))
     rows.append(Row("of them resolve or dialogs", Unit.COUNT, median(second, _forbidden), goals=(Goal(0),)))
     return rows
 
@@ -60,7 +61,8 @@ def _calls(result: Result) -> float:
     return sum(result.traffic.calls.values())
 
 
-def _beside(result: Result) -> float:
+def beside(result: Result) -> float:
+    """Calls beside those with which Telethon connects."""
     return sum(_rest(result.traffic).values())
 
 
@@ -73,5 +75,6 @@ def _rest(traffic: Traffic) -> dict[str, int]:
     return {method: calls for method, calls in rest.items() if calls}
 
 
-def _told(traffic: Traffic) -> str:
+def told(traffic: Traffic) -> str:
+    """The same by method, for people."""
     return ", ".join(f"{calls} {method}" for method, calls in sorted(_rest(traffic).items())) or f"no {HISTORY}, nothing"

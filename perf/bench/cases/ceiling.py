@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from perf.bench.baseline.tg_chat_dump import TgChatDump
-from perf.bench.case import Bench, Job, Result, Scale
-from perf.bench.exporter import Chat, Exporter
-from perf.bench.row import Goal, Row, Unit, median
-from perf.bench.server import Limit, Server
-from perf.bench.tgbulk import TgBulk
+from tgbulk.perf.bench.baseline.tg_chat_dump import TgChatDump
+from tgbulk.perf.bench.case import Bench, Job, Result, Scale
+from tgbulk.perf.bench.chat import Chat
+from tgbulk.perf.bench.exporter import Exporter
+from tgbulk.perf.bench.row import Goal, Row, Unit, median
+from tgbulk.perf.bench.server import Limit, Server
+from tgbulk.perf.bench.tgbulk import TgBulk
 
-#: Pages a second of an account in a takeout, and what it may ask at once (spec/history-fetching.md 5).
+#: Pages a second of an account in a takeout, and what it may ask at once (docs/spec/history-fetching.md 5).
 LIMIT = Limit(10, 25)
 #: Milliseconds.
 LATENCY = 100.0

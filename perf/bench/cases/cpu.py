@@ -1,11 +1,12 @@
 """CPU time of a message on the way from the socket to the disk, without latency or limit."""
 from __future__ import annotations
 
-from perf.bench.baseline.plain import Plain
-from perf.bench.case import Bench, Job, Result, Scale
-from perf.bench.exporter import Chat, Exporter
-from perf.bench.row import Goal, Row, Unit, median
-from perf.bench.tgbulk import TgBulk
+from tgbulk.perf.bench.baseline.plain import Plain
+from tgbulk.perf.bench.case import Bench, Job, Result, Scale
+from tgbulk.perf.bench.chat import Chat
+from tgbulk.perf.bench.exporter import Exporter
+from tgbulk.perf.bench.row import Goal, Row, Unit, median
+from tgbulk.perf.bench.tgbulk import TgBulk
 
 #: Messages of the two chats; what a run costs besides its messages is the same for both, and goes out by subtraction.
 SIZES = {Scale.QUICK: (2_000, 22_000), Scale.NORMAL: (20_000, 220_000), Scale.FULL: (20_000, 220_000)}

@@ -1,13 +1,14 @@
 """One chat behind 100 ms of latency and no limit: speed is the number of requests in flight."""
 from __future__ import annotations
 
-from perf.bench.baseline.plain import Plain
-from perf.bench.baseline.tg_chat_dump import TgChatDump
-from perf.bench.baseline.tg_export import TgExport
-from perf.bench.case import Bench, Job, Result, Scale
-from perf.bench.exporter import Chat, Exporter
-from perf.bench.row import Goal, Row, Unit, median
-from perf.bench.tgbulk import TgBulk
+from tgbulk.perf.bench.baseline.plain import Plain
+from tgbulk.perf.bench.baseline.tg_chat_dump import TgChatDump
+from tgbulk.perf.bench.baseline.tg_export import TgExport
+from tgbulk.perf.bench.case import Bench, Job, Result, Scale
+from tgbulk.perf.bench.chat import Chat
+from tgbulk.perf.bench.exporter import Exporter
+from tgbulk.perf.bench.row import Goal, Row, Unit, median
+from tgbulk.perf.bench.tgbulk import TgBulk
 
 #: Milliseconds.
 LATENCY = 100.0

@@ -4,12 +4,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from perf.bench.baseline.media import PlainMedia
-from perf.bench.case import Bench, Job, Result, Scale
-from perf.bench.exporter import Chat
-from perf.bench.row import Goal, Row, Unit, median
-from perf.bench.server import Server
-from perf.bench.tgbulk import TgBulk
+from tgbulk.perf.bench.baseline.media import PlainMedia
+from tgbulk.perf.bench.case import Bench, Job, Result, Scale
+from tgbulk.perf.bench.chat import Chat
+from tgbulk.perf.bench.row import Goal, Row, Unit, median
+from tgbulk.perf.bench.server import Server
+from tgbulk.perf.bench.tgbulk import TgBulk
 
 #: Milliseconds.
 LATENCY = 100.0

@@ -1,12 +1,13 @@
 """Memory of all processes at their highest, in chats of very different sizes."""
 from __future__ import annotations
 
-from perf.bench.baseline.plain import Plain
-from perf.bench.baseline.tg_chat_dump import TgChatDump
-from perf.bench.case import Bench, Job, Result, Scale
-from perf.bench.exporter import Chat, Exporter
-from perf.bench.row import Goal, Row, Unit, median
-from perf.bench.tgbulk import TgBulk
+from tgbulk.perf.bench.baseline.plain import Plain
+from tgbulk.perf.bench.baseline.tg_chat_dump import TgChatDump
+from tgbulk.perf.bench.case import Bench, Job, Result, Scale
+from tgbulk.perf.bench.chat import Chat
+from tgbulk.perf.bench.exporter import Exporter
+from tgbulk.perf.bench.row import Goal, Row, Unit, median
+from tgbulk.perf.bench.tgbulk import TgBulk
 
 SIZES = {
     Scale.QUICK: (10_000, 60_000),

@@ -5,18 +5,18 @@ import json
 import shutil
 from pathlib import Path
 
-from perf.bench.case import Bench, Job, Result, Scale
-from perf.bench.exporter import Chat
-from perf.bench.row import Goal, Row, Unit
-from perf.bench.tgbulk import TgBulk
-from perf.bench.variant import Variant
+from tgbulk.perf.bench.case import Bench, Job, Result, Scale
+from tgbulk.perf.bench.chat import Chat
+from tgbulk.perf.bench.row import Goal, Row, Unit
+from tgbulk.perf.bench.tgbulk import TgBulk
+from tgbulk.perf.bench.variant import Variant
 
 SIZES = {Scale.QUICK: 100_000, Scale.NORMAL: 400_000, Scale.FULL: 1_000_000}
 #: Pairs of runs for each run asked for: CPU time varies by some percent, and one percent is to be seen.
 PAIRS = 4
 #: Share of the CPU that metrics may take.
 MOST = 0.01
-WITHOUT = Variant(name="without metrics", module="perf.bench.unmeasured")
+WITHOUT = Variant(name="without metrics", module="tgbulk.perf.bench.unmeasured")
 
 
 def run(bench: Bench) -> list[Row]:

@@ -6,24 +6,28 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from perf.bench.case import Bench, Job, Result, Scale
-from perf.bench.error import BenchError
-from perf.bench.exporter import Chat
-from perf.bench.row import Goal, Row, Unit, median
-from perf.bench.tgbulk import TgBulk
-from perf.bench.variant import ROOT, Variant
+from tgbulk.perf.bench.case import Bench, Job, Result, Scale
+from tgbulk.perf.bench.chat import Chat
+from tgbulk.perf.bench.error import BenchError
+from tgbulk.perf.bench.row import Goal, Row, Unit, median
+from tgbulk.perf.bench.tgbulk import TgBulk
+from tgbulk.perf.bench.variant import Variant
 
 COUNT = 100_000
 #: What is held in number, and what crosses a process boundary.
-PEER = "stages.fetch.peer_cache:Peer"
-FRAMES = {"page frames": "engine.hop:Page", "ranges": "stages.fetch.coverage:Range", "receipts": "stages.receipt:Receipt"}
+PEER = "tgbulk.stages.fetch.peer_cache:Peer"
+FRAMES = {
+    "page frames": "tgbulk.engine.hop:Page",
+    "ranges": "tgbulk.stages.fetch.missing:WalkRange",
+    "receipts": "tgbulk.stages.protocol.receipt:Receipt",
+}
 USER = "telethon.tl.types:User"
 MEGABYTE = 1_000_000
 TWIN = "unslotted twin"
 #: At least a quarter less than the twin, and a quarter of Telethon's objects at most.
 LESS, QUARTER = Goal(0.75, ratio=True), Goal(0.25, ratio=True)
 SIZES = {Scale.QUICK: 50_000, Scale.NORMAL: 500_000, Scale.FULL: 1_000_000}
-UNSLOTTED = Variant(name="unslotted twins", module="perf.bench.unslotted")
+UNSLOTTED = Variant(name="unslotted twins", module="tgbulk.perf.bench.unslotted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +75,10 @@ def _exports(bench: Bench) -> list[Row]:
 
 def _measure(bench: Bench, form: str, path: str) -> Held:
     """The least time of several runs; the bytes are always the same."""
-    command = [sys.executable, "-m", "perf.bench.record", form, path, str(COUNT)]
+    command = [sys.executable, "-m", "tgbulk.perf.bench.record", form, path, str(COUNT)]
     found = []
     for _ in range(max(3, bench.runs)):
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise BenchError(f"{form} of {path}: {done.stderr.strip()[-300:]}")
         found.append(Held(**json.loads(done.stdout)))

@@ -5,12 +5,12 @@ from random import Random
 
 from telethon.tl import types
 
-from perf.simdc.corpus import channel, depot, forum, group, kind, private, stock
-from perf.simdc.corpus.corpus import Corpus
-from perf.simdc.corpus.media import Shelf
-from perf.simdc.corpus.person import gather
-from perf.simdc.corpus.sample import Sampler
-from perf.simdc.world import CHANNEL_MARK, Account, World
+from tgbulk.perf.simdc.corpus import channel, community, depot, folder, forum, group, kind, private, stock
+from tgbulk.perf.simdc.corpus.corpus import Corpus
+from tgbulk.perf.simdc.corpus.media import Shelf
+from tgbulk.perf.simdc.corpus.person import gather
+from tgbulk.perf.simdc.corpus.sample import Sampler
+from tgbulk.perf.simdc.world import CHANNEL_MARK, Account, World
 
 #: The login code of every account, and the two-step password of the second.
 CODE, PASSWORD = "22222", "correct horse"
@@ -25,12 +25,13 @@ def build_world(
     accounts: int = 2,
     bulk: dict[str, int] | None = None,
     files: dict[str, tuple[int, int]] | None = None,
+    communities: dict[str, tuple[int, int, int]] | None = None,
 ) -> World:
     """The corpus of a seed for at least one account.
 
     `bulk` adds public supergroups sim_<name> with so many messages each, made where they are read; `files` adds such with
-    (count, bytes) documents. They are in the first account's dialogs. ValueError without an account, or for a name that a
-    chat of the corpus has.
+    (count, bytes) documents, `communities` channels with (posts, comments, members). They are in the first account's
+    dialogs. ValueError without an account, or for a name that a chat of the corpus has.
     """
     if accounts < 1:
         raise ValueError("a world has at least one account")
@@ -48,11 +49,15 @@ def build_world(
     group.assemble(corpus)
     forum.assemble(corpus)
     kind.assemble(corpus)
+    folder.assemble(corpus)
     for number, (name, count) in enumerate((bulk or {}).items(), FIRST_BULK):
         _bulk(corpus, number, name, count)
     for number, (name, (count, size)) in enumerate((files or {}).items(), FIRST_FILES):
         _refuse_taken(corpus, name)
         depot.assemble(corpus, number, name, count, size)
+    for number, (name, sizes) in enumerate((communities or {}).items()):
+        _refuse_taken(corpus, name)
+        community.assemble(corpus, number, name, *sizes)
     return world
 
 
@@ -68,7 +73,7 @@ def _refuse_taken(corpus: Corpus, name: str) -> None:
 
 def _bulk(corpus: Corpus, number: int, name: str, count: int) -> None:
     # perf.simdc.bulk needs this package.
-    from perf.simdc.bulk import BulkHistory
+    from tgbulk.perf.simdc.bulk import BulkHistory
 
     _refuse_taken(corpus, name)
     history = BulkHistory(corpus.world.seed, count, -CHANNEL_MARK - number, corpus.cast.people[:30])

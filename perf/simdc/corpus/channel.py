@@ -6,9 +6,9 @@ from typing import Any
 
 from telethon.tl import types
 
-from perf.simdc.corpus.corpus import DAY, EPOCH, Corpus, peer_of
-from perf.simdc.corpus.message import Message, MessageService, body, photo
-from perf.simdc.stored import StoredHistory
+from tgbulk.perf.simdc.corpus.corpus import DAY, EPOCH, Corpus, peer_of
+from tgbulk.perf.simdc.corpus.message import Message, MessageService, body, photo
+from tgbulk.perf.simdc.stored import StoredHistory
 
 BROADCAST, DISCUSSION = 1_500_000_004, 2_400_000_005
 POSTS = 300

@@ -20,9 +20,8 @@ QUIET = ("-nostdin", "-hide_banner", "-loglevel", "error", "-y", "-threads", "1"
 EXACT = ("-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact")
 SAME = ("-map_metadata", "-1", "-threads", "1", *EXACT)
 H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", "40", "-pix_fmt", "yuv420p", "-movflags", "+faststart")
-VIDEO = ("-f", "lavfi", "-i", "testsrc=size=128x96:rate=10:duration=1")
-SQUARE = ("-f", "lavfi", "-i", "testsrc=size=96x96:rate=10:duration=1")
-SOUND = ("-f", "lavfi", "-i", "sine=frequency=440:duration=1")
+VIDEO, SQUARE = "testsrc=size=128x96:rate=10:duration=1", "testsrc=size=96x96:rate=10:duration=1"
+SOUND = "sine=frequency=440:duration=1"
 VP9 = ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8")
 OPUS = ("-c:a", "libopus", "-b:a", "16k")
 AAC = ("-c:a", "aac", "-b:a", "32k", "-shortest")
@@ -36,7 +35,7 @@ class Clips:
     #: by letter of PICTURES
     pictures: dict[str, bytes]
     mp4: bytes
-    #: filmed with the camera held upright: a display matrix turns it by 90 degrees
+    #: videoed with the camera held upright: a display matrix turns it by 90 degrees
     turned: bytes
     #: a round video message
     round: bytes
@@ -61,7 +60,7 @@ def clips() -> Clips:
 
 
 def unique(data: bytes, label: bytes) -> bytes:
-    """The same picture or film as other bytes: a comment, a free box or a void element with this short label."""
+    """The same picture or video as other bytes: a comment, a free box or a void element with this short label."""
     if data.startswith(b"\xff\xd8"):
         return data[:2] + b"\xff\xfe" + (len(label) + 2).to_bytes(2, "big") + label + data[2:]
     if data[4:8] == b"ftyp":
@@ -86,33 +85,38 @@ def _ffmpeg() -> str | None:
 
 
 def _made(ffmpeg: str) -> Clips:
-    with tempfile.TemporaryDirectory(prefix="simdc-") as name:
-        folder = Path(name)
-
-        def run(output: str, *arguments: str) -> bytes:
-            path = folder / output
-            subprocess.run([ffmpeg, *QUIET, *arguments, *SAME, str(path)], check=True, capture_output=True)
-            return path.read_bytes()
-
-        mp4 = run("plain.mp4", *VIDEO, *SOUND, *H264, *AAC)
-        return Clips(
-            real=True,
-            pictures={letter: run(f"{letter}.jpg", *_picture(*size)) for letter, size in PICTURES.items()},
-            mp4=mp4,
-            turned=_turned(mp4),
-            round=run("round.mp4", *SQUARE, *SOUND, *H264, *AAC),
-            silent=run("silent.mp4", *VIDEO, *H264),
-            webm=run("plain.webm", *VIDEO, *SOUND, *VP9, *OPUS),
-            voice=run("voice.ogg", *SOUND, *OPUS),
-        )
-
-
-def _picture(width: int, height: int) -> tuple[str, ...]:
-    return "-f", "lavfi", "-i", f"testsrc=size={width}x{height}:rate=1:duration=1", "-frames:v", "1", "-q:v", "8"
+    """All of them by one command: most of what a short one costs is its start."""
+    pictures = {letter: f"testsrc=size={width}x{height}:rate=1:duration=1" for letter, (width, height) in PICTURES.items()}
+    sources = [VIDEO, SQUARE, SOUND, *pictures.values()]
+    outputs: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+        "plain.mp4": ((VIDEO, SOUND), (*H264, *AAC)),
+        "round.mp4": ((SQUARE, SOUND), (*H264, *AAC)),
+        "silent.mp4": ((VIDEO,), H264),
+        "plain.webm": ((VIDEO, SOUND), (*VP9, *OPUS)),
+        "voice.ogg": ((SOUND,), OPUS),
+        **{f"{letter}.jpg": ((source,), ("-frames:v", "1", "-q:v", "8")) for letter, source in pictures.items()},
+    }
+    words = [word for source in sources for word in ("-f", "lavfi", "-i", source)]
+    for name, (wanted, options) in outputs.items():
+        words += [word for source in wanted for word in ("-map", str(sources.index(source)))]
+        words += [*options, *SAME, name]
+    with tempfile.TemporaryDirectory(prefix="simdc-") as folder:
+        subprocess.run([ffmpeg, *QUIET, *words], check=True, capture_output=True, cwd=folder)
+        made = {name: (Path(folder) / name).read_bytes() for name in outputs}
+    return Clips(
+        real=True,
+        pictures={letter: made[f"{letter}.jpg"] for letter in PICTURES},
+        mp4=made["plain.mp4"],
+        turned=_turned(made["plain.mp4"]),
+        round=made["round.mp4"],
+        silent=made["silent.mp4"],
+        webm=made["plain.webm"],
+        voice=made["voice.ogg"],
+    )
 
 
 def _turned(mp4: bytes) -> bytes:
-    """The film with the display matrix of a quarter turn in its first track header (ISO/IEC 14496-12, 8.3.2)."""
+    """The video with the display matrix of a quarter turn in its first track header (ISO/IEC 14496-12, 8.3.2)."""
     start = mp4.index(b"tkhd") + 44
     matrix = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)
     return mp4[:start] + matrix + mp4[start + len(matrix):]

@@ -7,10 +7,10 @@ from typing import Any
 
 from telethon.tl import types
 
-from perf.simdc.corpus.media import Shelf
-from perf.simdc.corpus.person import Cast
-from perf.simdc.history import History
-from perf.simdc.world import CHANNEL_MARK, Account, Dialog, World
+from tgbulk.perf.simdc.corpus.media import Shelf
+from tgbulk.perf.simdc.corpus.person import Cast
+from tgbulk.perf.simdc.history import History
+from tgbulk.perf.simdc.world import CHANNEL_MARK, Account, Dialog, World
 
 #: When chats begin: 2021-01-01.
 EPOCH = 1_609_459_200

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 from telethon.tl import types
 
-from perf.simdc.corpus.corpus import EPOCH, Corpus
-from perf.simdc.corpus.message import Message, document
-from perf.simdc.corpus.wire import encode
-from perf.simdc.stored import StoredHistory
-from perf.simdc.world import CHANNEL_MARK
+from tgbulk.perf.simdc.corpus.corpus import EPOCH, Corpus
+from tgbulk.perf.simdc.corpus.message import Message, document
+from tgbulk.perf.simdc.corpus.wire import encode
+from tgbulk.perf.simdc.stored import StoredHistory
+from tgbulk.perf.simdc.world import CHANNEL_MARK
 
 
 def assemble(corpus: Corpus, number: int, name: str, count: int, size: int) -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 from telethon.tl import types
 
-from perf.simdc.corpus.corpus import EPOCH, Corpus, peer_of
-from perf.simdc.corpus.message import Message, MessageService, body
-from perf.simdc.corpus.wire import encode
-from perf.simdc.stored import StoredHistory
+from tgbulk.perf.simdc.corpus.corpus import EPOCH, Corpus, peer_of
+from tgbulk.perf.simdc.corpus.message import Message, MessageService, body
+from tgbulk.perf.simdc.corpus.wire import encode
+from tgbulk.perf.simdc.stored import StoredHistory
 
 FORUM = 1_500_000_010
 GENERAL = 1

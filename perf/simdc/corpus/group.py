@@ -6,13 +6,13 @@ from typing import Any
 
 from telethon.tl import types
 
-from perf.simdc.corpus.channel import BROADCAST
-from perf.simdc.corpus.corpus import DAY, EPOCH, Corpus, peer_of
-from perf.simdc.corpus.message import Message, MessageEmpty, MessageService, body, reply_to
-from perf.simdc.corpus.private import MIGRATED, UPGRADED
-from perf.simdc.corpus.text import phrase
-from perf.simdc.stored import StoredHistory
-from perf.simdc.world import Account
+from tgbulk.perf.simdc.corpus.channel import BROADCAST
+from tgbulk.perf.simdc.corpus.corpus import DAY, EPOCH, Corpus, peer_of
+from tgbulk.perf.simdc.corpus.message import Message, MessageEmpty, MessageService, body, reply_to
+from tgbulk.perf.simdc.corpus.private import MIGRATED, UPGRADED
+from tgbulk.perf.simdc.corpus.text import phrase
+from tgbulk.perf.simdc.stored import StoredHistory
+from tgbulk.perf.simdc.world import Account
 
 BUSY, NAMED, EMPTY, PRIVATE, FORBIDDEN, UNJOINED = (1_500_000_000 + n for n in (1, 3, 6, 7, 8, 9))
 #: The busy group's ids: the last one, a purge of more than 300, and messageEmpty in a row.

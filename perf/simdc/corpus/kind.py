@@ -10,16 +10,16 @@ from typing import Any
 
 from telethon.tl import TLObject, types
 
-from perf.simdc.corpus.corpus import EPOCH, Corpus
-from perf.simdc.corpus.mention import marked
-from perf.simdc.corpus.message import EVERYDAY_BYTES, Message, MessageEmpty, MessageService, document, photo
-from perf.simdc.corpus.sample import Sampler
-from perf.simdc.corpus.schema import Field, Path, constructor, members, reachable
-from perf.simdc.corpus.text import phrase
-from perf.simdc.corpus.wire import encode
-from perf.simdc.history import FILE_REFERENCE_PLACEHOLDER
-from perf.simdc.stored import StoredHistory
-from perf.simdc.world import CHANNEL_MARK
+from tgbulk.perf.simdc.corpus.corpus import EPOCH, Corpus
+from tgbulk.perf.simdc.corpus.mention import marked
+from tgbulk.perf.simdc.corpus.message import EVERYDAY_BYTES, Message, MessageEmpty, MessageService, document, photo
+from tgbulk.perf.simdc.corpus.sample import Sampler
+from tgbulk.perf.simdc.corpus.schema import Field, Path, constructor, members, reachable
+from tgbulk.perf.simdc.corpus.text import phrase
+from tgbulk.perf.simdc.corpus.wire import encode
+from tgbulk.perf.simdc.history import FILE_REFERENCE_PLACEHOLDER
+from tgbulk.perf.simdc.stored import StoredHistory
+from tgbulk.perf.simdc.world import CHANNEL_MARK
 
 KINDS = 1_500_000_011
 ROOTS = (Message, MessageService, MessageEmpty)

@@ -8,10 +8,10 @@ from typing import Any
 
 from telethon.tl import types
 
-from perf.simdc.corpus.corpus import Corpus, peer_of
-from perf.simdc.corpus.message import Message, MessageService, body
-from perf.simdc.stored import StoredHistory
-from perf.simdc.world import Account
+from tgbulk.perf.simdc.corpus.corpus import Corpus, peer_of
+from tgbulk.perf.simdc.corpus.message import Message, MessageService, body
+from tgbulk.perf.simdc.stored import StoredHistory
+from tgbulk.perf.simdc.world import Account
 
 
 @dataclass(slots=True)

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from perf.simdc.corpus.schema import Field, classes, constructor
-from perf.simdc.history import MEDIA_HASH_PLACEHOLDER
+from tgbulk.perf.simdc.corpus.schema import Field, classes, constructor
+from tgbulk.perf.simdc.history import MEDIA_HASH_PLACEHOLDER
 
 VECTOR, TRUE, FALSE = 0x1CB5C415, 0x997275B5, 0xBC799737
 
@@ -108,4 +108,4 @@ def nested(value: Any) -> Iterator[dict[str, Any]]:
 
 @cache
 def _by_id() -> dict[int, type]:
-    return {cls.CONSTRUCTOR_ID: cls for cls in classes()}  # type: ignore[attr-defined]
+    return {cls.CONSTRUCTOR_ID: cls for cls in classes()}

@@ -7,10 +7,10 @@ from typing import Any
 
 from telethon.tl import types
 
-from perf.simdc.corpus.clip import PICTURES, clips, unique
-from perf.simdc.corpus.file import ReadyFile, SeededFile
-from perf.simdc.history import FILE_REFERENCE_PLACEHOLDER, MEDIA_HASH_PLACEHOLDER
-from perf.simdc.world import StoredFile, World
+from tgbulk.perf.simdc.corpus.clip import PICTURES, clips, unique
+from tgbulk.perf.simdc.corpus.file import ReadyFile, SeededFile
+from tgbulk.perf.simdc.history import FILE_REFERENCE_PLACEHOLDER, MEDIA_HASH_PLACEHOLDER
+from tgbulk.perf.simdc.world import StoredFile, World
 
 #: Where media lie: the accounts' own data centre and another.
 DATA_CENTRES = (2, 4)
@@ -53,32 +53,32 @@ class Shelf:
         return photo
 
     def moving_photo(self, size: Any) -> types.Photo:
-        """A new photo with this emoji or sticker markup and a short film."""
+        """A new photo with this emoji or sticker markup and a short video."""
         photo = self.photo()
-        film = self._film(self.clips.silent, photo.dc_id)
-        self._put("photo", photo.id, "u", film)
-        photo.video_sizes = [types.VideoSize("u", 128, 96, film.size, video_start_ts=0.5), size]
+        video = self._video(self.clips.silent, photo.dc_id)
+        self._put("photo", photo.id, "u", video)
+        photo.video_sizes = [types.VideoSize("u", 128, 96, video.size, video_start_ts=0.5), size]
         return photo
 
     def document(self, data: bytes | int, mime_type: str, attributes: Sequence[Any], *, name: str | None = None,
                  thumb: bool = False, outline: bool = False, effect: bool = False) -> types.Document:
-        """A new document of these bytes, or so many seeded ones; `outline` is a sticker's path, `effect` its film."""
+        """A new document of these bytes, or so many seeded ones; `outline` is a sticker's path, `effect` its video."""
         _, document_id, dc_id = self._next()
-        file = self._seeded(data, dc_id) if isinstance(data, int) else self._film(data, dc_id)
+        file = self._seeded(data, dc_id) if isinstance(data, int) else self._video(data, dc_id)
         self._put("document", document_id, "", file)
         thumbs: list[Any] = [types.PhotoPathSize("j", self._random.randbytes(40))] if outline else []
         if thumb:
             width, height = PICTURES["m"]
             picture = self._put("document", document_id, "m", self._picture("m", dc_id))
             thumbs += [self.stripped(), types.PhotoSize("m", width, height, picture.size)]
-        films = None
+        videos = None
         if effect:
-            film = self._put("document", document_id, "f", self._film(self.clips.silent, dc_id))
-            films = [types.VideoSize("f", 128, 96, film.size)]
+            video = self._put("document", document_id, "f", self._video(self.clips.silent, dc_id))
+            videos = [types.VideoSize("f", 128, 96, video.size)]
         named = [] if name is None else [types.DocumentAttributeFilename(name)]
         document = types.Document(
             document_id, MEDIA_HASH_PLACEHOLDER, FILE_REFERENCE_PLACEHOLDER, self._date(), mime_type, file.size, dc_id,
-            [*attributes, *named], thumbs=thumbs or None, video_thumbs=films)
+            [*attributes, *named], thumbs=thumbs or None, video_thumbs=videos)
         self.documents.append(document)
         return document
 
@@ -116,7 +116,7 @@ class Shelf:
     def _picture(self, letter: str, dc_id: int) -> StoredFile:
         return ReadyFile(dc_id, self._labelled(letter))
 
-    def _film(self, data: bytes, dc_id: int) -> StoredFile:
+    def _video(self, data: bytes, dc_id: int) -> StoredFile:
         return ReadyFile(dc_id, unique(data, b"%d/%d" % (self._seed, self._made)))
 
     def _seeded(self, size: int, dc_id: int) -> StoredFile:

@@ -6,8 +6,8 @@ from typing import Any
 
 from telethon.tl import TLObject
 
-from perf.simdc.corpus.schema import constructor
-from perf.simdc.world import CHANNEL_MARK
+from tgbulk.perf.simdc.corpus.schema import constructor
+from tgbulk.perf.simdc.world import CHANNEL_MARK
 
 #: fields of type long that hold a user's id
 USERS = frozenset({

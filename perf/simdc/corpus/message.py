@@ -7,9 +7,9 @@ from typing import Any
 
 from telethon.tl import types
 
-from perf.simdc.corpus.corpus import Corpus
-from perf.simdc.corpus.schema import plain
-from perf.simdc.corpus.text import phrase, units
+from tgbulk.perf.simdc.corpus.corpus import Corpus
+from tgbulk.perf.simdc.corpus.schema import plain
+from tgbulk.perf.simdc.corpus.text import phrase, units
 
 Message, MessageService, MessageEmpty = map(plain, (types.Message, types.MessageService, types.MessageEmpty))
 
@@ -69,10 +69,10 @@ def photo(item: types.Photo, **fields: Any) -> types.MessageMediaPhoto:
 
 def document(item: types.Document, **fields: Any) -> types.MessageMediaDocument:
     """The document as the medium of a message, flagged as Telegram does."""
-    film = next((a for a in item.attributes if isinstance(a, types.DocumentAttributeVideo)), None)
+    video = next((a for a in item.attributes if isinstance(a, types.DocumentAttributeVideo)), None)
     voice = any(isinstance(a, types.DocumentAttributeAudio) and a.voice for a in item.attributes)
     return types.MessageMediaDocument(
-        document=item, video=film is not None, round=bool(film and film.round_message), voice=voice, **fields)
+        document=item, video=video is not None, round=bool(video and video.round_message), voice=voice, **fields)
 
 
 def web_page(corpus: Corpus, random: Random) -> types.MessageMediaWebPage:

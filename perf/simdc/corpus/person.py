@@ -7,8 +7,8 @@ from typing import Any
 
 from telethon.tl import types
 
-from perf.simdc.corpus.media import Shelf
-from perf.simdc.world import World
+from tgbulk.perf.simdc.corpus.media import Shelf
+from tgbulk.perf.simdc.world import World
 
 FIRST = (
     "Anna", "Zoë", "محمد", "שרה", "Иван", "美咲", "Łukasz", "Ñandú", "🦊 Fox", "a\u0308o\u0308", "Ἀχιλλεύς", "नेहा",

@@ -7,14 +7,14 @@ from typing import Any
 
 from telethon.tl import types
 
-from perf.simdc.corpus.channel import BROADCAST
-from perf.simdc.corpus.corpus import DAY, EPOCH, Corpus, peer_of
-from perf.simdc.corpus.letter import Letter, chatter, deliver
-from perf.simdc.corpus.message import document, photo, reactions
-from perf.simdc.corpus.person import HIDDEN, TELEGRAM
-from perf.simdc.corpus.stock import video, voice
-from perf.simdc.corpus.text import phrase
-from perf.simdc.world import CHANNEL_MARK, Account
+from tgbulk.perf.simdc.corpus.channel import BROADCAST
+from tgbulk.perf.simdc.corpus.corpus import DAY, EPOCH, Corpus, peer_of
+from tgbulk.perf.simdc.corpus.letter import Letter, chatter, deliver
+from tgbulk.perf.simdc.corpus.message import document, photo, reactions
+from tgbulk.perf.simdc.corpus.person import HIDDEN, TELEGRAM
+from tgbulk.perf.simdc.corpus.stock import video, voice
+from tgbulk.perf.simdc.corpus.text import phrase
+from tgbulk.perf.simdc.world import CHANNEL_MARK, Account
 
 YEAR = 365 * DAY
 #: Messages of the longest private chat: more than three pages.
@@ -27,7 +27,7 @@ LIVING = 4_500_000_001
 
 
 @dataclass(slots=True)
-class Desk:
+class Delivery:
     """One account's conversations on their way to its histories."""
 
     corpus: Corpus
@@ -56,52 +56,52 @@ def settle(corpus: Corpus) -> None:
     group = _group(corpus, "living", members, 150)
     mirrored = chatter(corpus, corpus.random("mirrored"), [a.user_id for a in accounts[:2]], 30, EPOCH, YEAR)
     for account in accounts:
-        desk = Desk(corpus, account, corpus.random(f"private:{account.index}"), {})
-        desk.put(-LIVING, group)
+        delivery = Delivery(corpus, account, corpus.random(f"private:{account.index}"), {})
+        delivery.put(-LIVING, group)
         if account.index < 2 and len(accounts) > 1:
-            desk.put(accounts[1 - account.index].user_id, mirrored)
+            delivery.put(accounts[1 - account.index].user_id, mirrored)
         if account.index == 0:
-            _first(desk)
-        _common(desk)
-        deliver(account, desk.conversations, desk.random)
+            _first(delivery)
+        _common(delivery)
+        deliver(account, delivery.conversations, delivery.random)
 
 
-def _common(desk: Desk) -> None:
+def _common(delivery: Delivery) -> None:
     """What every account has."""
-    people = desk.corpus.cast.people
-    friend = people[10 + desk.account.index % 10]
-    desk.account.contacts |= {friend, people[0], people[1]}
-    if desk.account.index:
-        desk.chat(friend, 25)
-    desk.put(desk.account.user_id, _saved(desk), pinned=True)
-    desk.put(TELEGRAM, [Letter(EPOCH + n * YEAR, TELEGRAM, {"message": f"Login code: {22222 + n}. Do not share it."})
+    people = delivery.corpus.cast.people
+    friend = people[10 + delivery.account.index % 10]
+    delivery.account.contacts |= {friend, people[0], people[1]}
+    if delivery.account.index:
+        delivery.chat(friend, 25)
+    delivery.put(delivery.account.user_id, _saved(delivery), pinned=True)
+    delivery.put(TELEGRAM, [Letter(EPOCH + n * YEAR, TELEGRAM, {"message": f"Login code: {22222 + n}. Do not share it."})
                         for n in range(3)])
 
 
-def _first(desk: Desk) -> None:
+def _first(delivery: Delivery) -> None:
     """What only the first account has."""
-    corpus, account, cast = desk.corpus, desk.account, desk.corpus.cast
-    desk.account.contacts |= set(cast.people[2:12])
-    _long(desk, cast.people[2])
-    desk.chat(cast.people[3], 1)
-    desk.chat(cast.people[4], 60, folder_id=1)
-    desk.put(cast.people[5], [])
-    desk.chat(cast.deleted, 12)
+    corpus, account, cast = delivery.corpus, delivery.account, delivery.corpus.cast
+    delivery.account.contacts |= set(cast.people[2:12])
+    _long(delivery, cast.people[2])
+    delivery.chat(cast.people[3], 1)
+    delivery.chat(cast.people[4], 60, folder_id=1)
+    delivery.put(cast.people[5], [])
+    delivery.chat(cast.deleted, 12)
     for place, bot in enumerate(cast.bots):
-        _bot(desk, bot, place)
+        _bot(delivery, bot, place)
     upgraded = types.InputChannel(UPGRADED, 0)
     old = corpus.basic(MIGRATED, "Founders' group", 5, migrated_to=upgraded, deactivated=True)
     letters = _group(corpus, "migrated", [account.user_id, *cast.people[:5]], 130)
     letters.append(Letter(letters[-1].date + 60, account.user_id, action=types.MessageActionChatMigrateTo(UPGRADED)))
-    desk.conversations[old] = letters
+    delivery.conversations[old] = letters
     for number in range(FILLERS):
-        desk.chat(cast.person(), 1 + number % 3, folder_id=int(number % 10 == 0))
+        delivery.chat(cast.person(), 1 + number % 3, folder_id=int(number % 10 == 0))
 
 
-def _long(desk: Desk, friend: int) -> None:
+def _long(delivery: Delivery, friend: int) -> None:
     """The long private chat: albums, voices, videos, calls, the large documents, and every hostile file name."""
-    shelf = desk.corpus.shelf
-    letters = desk.chat(friend, LONG, pinned=True)
+    shelf = delivery.corpus.shelf
+    letters = delivery.chat(friend, LONG, pinned=True)
     for place in range(100, 104):
         letters[place].fields = {"message": "", "media": photo(shelf.photo()), "grouped_id": 13_000_000_000_001}
         letters[place].date = letters[100].date
@@ -114,13 +114,13 @@ def _long(desk: Desk, friend: int) -> None:
         letters[150 + 2 * place].fields = {"message": "", "media": document(item)}
 
 
-def _bot(desk: Desk, bot: int, place: int) -> None:
-    random = desk.random
-    letters = desk.chat(bot, 40, folder_id=place)
+def _bot(delivery: Delivery, bot: int, place: int) -> None:
+    random = delivery.random
+    letters = delivery.chat(bot, 40, folder_id=place)
     url = types.KeyboardInlineButton("Open", types.InlineButtonTypeUrl("https://example.com/"))
     call = types.KeyboardInlineButton("More", types.InlineButtonTypeCallback(b"more:1"))
     rows = [types.KeyboardInlineButtonRow([url, call])]
-    letters[0].sender, letters[0].fields = desk.account.user_id, {
+    letters[0].sender, letters[0].fields = delivery.account.user_id, {
         "message": "/start", "entities": [types.MessageEntityBotCommand(0, 6)]}
     for letter in letters[1:]:
         if letter.sender == bot and random.random() < 0.6:
@@ -149,10 +149,10 @@ def _group(corpus: Corpus, name: str, members: list[int], count: int) -> list[Le
     return letters
 
 
-def _saved(desk: Desk) -> list[Letter]:
+def _saved(delivery: Delivery) -> list[Letter]:
     """Saved Messages: notes, and what was forwarded from people, channels and hidden senders, each a sub-dialog."""
-    random, me, cast = desk.random, desk.account.user_id, desk.corpus.cast
-    letters = chatter(desk.corpus, random, [me], 60 if desk.account.index < 2 else 8, EPOCH, 3 * YEAR)
+    random, me, cast = delivery.random, delivery.account.user_id, delivery.corpus.cast
+    letters = chatter(delivery.corpus, random, [me], 60 if delivery.account.index < 2 else 8, EPOCH, 3 * YEAR)
     channel = -(CHANNEL_MARK + BROADCAST)
     for place, letter in enumerate(letters):
         origin = (me, me, cast.people[0], channel, HIDDEN)[place % 5]
@@ -164,7 +164,7 @@ def _saved(desk: Desk) -> list[Letter]:
             letter.fields["fwd_from"] = types.MessageFwdHeader(
                 letter.date - 60, from_id=peer_of(origin), saved_from_peer=peer_of(origin), **post)
         if place % 9 == 4:
-            letter.fields["reactions"] = reactions(desk.corpus, random)
+            letter.fields["reactions"] = reactions(delivery.corpus, random)
             letter.fields["reactions"].reactions_as_tags = True
             letter.fields["reactions"].recent_reactions = None
     return letters

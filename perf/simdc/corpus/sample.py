@@ -8,8 +8,8 @@ from functools import cache
 from random import Random
 from typing import Any
 
-from perf.simdc.corpus.schema import Constructor, Field, Path, classes, constructor, plain, readable
-from perf.simdc.corpus.text import HOSTILE, phrase, units
+from tgbulk.perf.simdc.corpus.schema import Constructor, Field, Path, classes, constructor, plain, readable
+from tgbulk.perf.simdc.corpus.text import HOSTILE, phrase, units
 
 #: (class of the object, field) -> the value to use, None for a random one
 Values = Callable[[type, Field], Any]

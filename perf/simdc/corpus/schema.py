@@ -76,7 +76,7 @@ def plain(cls: type) -> type:
 
 
 @cache
-def classes() -> tuple[type, ...]:
+def classes() -> tuple[type[Any], ...]:
     """Every constructor's class, in the order of constructor ids."""
     found = (plain(c) for _, c in sorted(alltlobjects.tlobjects.items()) if issubclass(c, TLObject))
     return tuple(c for c in found if c.__module__.startswith("telethon.tl.types"))
@@ -86,7 +86,7 @@ def classes() -> tuple[type, ...]:
 def _members_by_type() -> dict[int, tuple[type, ...]]:
     grouped = defaultdict(list)
     for cls in classes():
-        grouped[cls.SUBCLASS_OF_ID].append(cls)  # type: ignore[attr-defined]
+        grouped[cls.SUBCLASS_OF_ID].append(cls)
     return {key: tuple(sorted(found, key=lambda c: c.__name__)) for key, found in grouped.items()}
 
 

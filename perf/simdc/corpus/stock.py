@@ -3,11 +3,11 @@ from __future__ import annotations
 
 from telethon.tl import types
 
-from perf.simdc.corpus.clip import SECONDS
-from perf.simdc.corpus.filename import HOSTILE
-from perf.simdc.corpus.media import Shelf
-from perf.simdc.corpus.sample import Sampler
-from perf.simdc.corpus.schema import members, plain
+from tgbulk.perf.simdc.corpus.clip import SECONDS
+from tgbulk.perf.simdc.corpus.filename import HOSTILE
+from tgbulk.perf.simdc.corpus.media import Shelf
+from tgbulk.perf.simdc.corpus.sample import Sampler
+from tgbulk.perf.simdc.corpus.schema import members, plain
 
 MIB = 1 << 20
 SIZES = (0, 1, MIB, MIB + 1, 3_000_000)
@@ -19,7 +19,7 @@ def fill(shelf: Shelf, sampler: Sampler) -> None:
         shelf.photo()
     shelf.moving_photo(types.VideoSizeEmojiMarkup(5_000_000_001, [0xFF0000, 0x00FF00]))
     shelf.moving_photo(types.VideoSizeStickerMarkup(types.InputStickerSetID(1, 2), 5_000_000_002, [0x0000FF]))
-    _films(shelf)
+    _videos(shelf)
     _sounds(shelf)
     for index, cls in enumerate(members(types.InputStickerSetEmpty)):
         _sticker(shelf, sampler, index, cls)
@@ -43,7 +43,7 @@ def voice(shelf: Shelf) -> types.Document:
     return shelf.document(shelf.clips.voice, "audio/ogg", [attribute])
 
 
-def _films(shelf: Shelf) -> None:
+def _videos(shelf: Shelf) -> None:
     made, length = shelf.clips, float(SECONDS)
     video(shelf)
     shelf.document(made.turned, "video/mp4", [types.DocumentAttributeVideo(length, 96, 128, video_start_ts=0.25)],
@@ -76,8 +76,8 @@ def _sticker(shelf: Shelf, sampler: Sampler, index: int, cls: type) -> None:
         shelf.document(2_000, "application/x-tgsticker", [size, types.DocumentAttributeSticker("🐈‍⬛", pack)],
                        name="AnimatedSticker.tgs", thumb=True, outline=True, effect=True)
     elif index % 4 == 2:
-        film = types.DocumentAttributeVideo(float(SECONDS), 128, 96, nosound=True)
-        shelf.document(shelf.clips.webm, "video/webm", [film, types.DocumentAttributeSticker("", pack)],
+        video = types.DocumentAttributeVideo(float(SECONDS), 128, 96, nosound=True)
+        shelf.document(shelf.clips.webm, "video/webm", [video, types.DocumentAttributeSticker("", pack)],
                        name="sticker.webm", outline=True)
     else:
         shelf.document(1_000, "application/x-tgsticker", [

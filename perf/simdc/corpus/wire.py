@@ -9,7 +9,7 @@ from typing import Any
 
 from telethon.tl import TLObject
 
-from perf.simdc.corpus.schema import Field, constructor
+from tgbulk.perf.simdc.corpus.schema import Field, constructor
 
 VECTOR = struct.pack("<I", 0x1CB5C415)
 BOOL = {True: struct.pack("<I", 0x997275B5), False: struct.pack("<I", 0xBC799737)}

@@ -6,8 +6,8 @@ import secrets
 from telethon.tl import types
 from telethon.tl.functions.auth import ExportAuthorizationRequest, ImportAuthorizationRequest
 
-from perf.simdc.call import Call, RpcError, serves
-from perf.simdc.services.login import authorized
+from tgbulk.perf.simdc.call import Call, RpcError, serves
+from tgbulk.perf.simdc.services.login import authorized
 
 
 @serves(ExportAuthorizationRequest)

@@ -1,16 +1,18 @@
-"""channels.getChannels, channels.getFullChannel, channels.getParticipants: channels and supergroups."""
+"""channels.getChannels, channels.getFullChannel: channels and supergroups."""
 from __future__ import annotations
 
-from telethon.tl import types
-from telethon.tl.functions.channels import GetChannelsRequest, GetFullChannelRequest, GetParticipantsRequest
+from random import randrange
 
-from perf.simdc.call import Call, RpcError, serves
-from perf.simdc.page import channel_pts
-from perf.simdc.peer import is_member, known, readable
-from perf.simdc.services.chat import members_of
-from perf.simdc.view import View
-from perf.simdc.window import PAGE_LIMIT
-from perf.simdc.world import CHANNEL_MARK
+from telethon.tl import types
+from telethon.tl.functions.channels import GetChannelsRequest, GetFullChannelRequest
+
+from tgbulk.perf.simdc.annex import Annexes
+from tgbulk.perf.simdc.call import Call, serves
+from tgbulk.perf.simdc.page import channel_pts
+from tgbulk.perf.simdc.peer import is_member, known, readable
+from tgbulk.perf.simdc.services.chat import members_of
+from tgbulk.perf.simdc.view import View
+from tgbulk.perf.simdc.world import CHANNEL_MARK
 
 
 @serves(GetChannelsRequest)
@@ -29,16 +31,22 @@ def get_full_channel(call: Call, request: GetFullChannelRequest) -> types.messag
     chat = view.chat(marked_id)
     linked = world.linked.get(marked_id)
     migrated, last_id = world.migrations.get(marked_id, (0, 0))
+    annexes = world.annexes.get(marked_id) or Annexes()
     full = types.ChannelFull(
         id=-CHANNEL_MARK - marked_id,
-        about=f"About {chat.title}",
+        about=f"About {chat.title}" if annexes.about is None else annexes.about,
+        can_view_participants=call.account.index in annexes.admins or None,
+        participants_hidden=annexes.hidden or None,
+        available_reactions=_reactions(annexes),
         read_inbox_max_id=0 if history is None else history.top_id(),
         read_outbox_max_id=0,
         unread_count=0,
+        online_count=randrange(1 << 20),  # another one at every look
         chat_photo=types.PhotoEmpty(0),
         notify_settings=types.PeerNotifySettings(),
         bot_info=[],
-        pts=channel_pts(history),
+        pts=channel_pts(call, marked_id),
+        available_min_id=call.account.cleared.get(marked_id),
         participants_count=chat.participants_count or len(members_of(call, marked_id)),
         migrated_from_chat_id=-migrated or None,
         migrated_from_max_id=last_id or None,
@@ -48,17 +56,5 @@ def get_full_channel(call: Call, request: GetFullChannelRequest) -> types.messag
     return types.messages.ChatFull(full, [chat, *map(view.chat, others)], [])
 
 
-@serves(GetParticipantsRequest)
-def get_participants(call: Call, request: GetParticipantsRequest) -> types.channels.ChannelParticipants:
-    """Those who wrote in a supergroup lately, 100 at a time; 403 CHAT_ADMIN_REQUIRED for a broadcast channel."""
-    marked_id = readable(call, request.channel, "CHANNEL_INVALID")
-    view = View.of(call.world, call.account)
-    chat = view.chat(marked_id)
-    if chat.broadcast:
-        raise RpcError(403, "CHAT_ADMIN_REQUIRED")
-    users = [view.user(user_id) for user_id in members_of(call, marked_id)]
-    query = (getattr(request.filter, "q", None) or "").casefold()
-    users = [u for u in users if query in f"{u.first_name} {u.last_name} {u.username}".casefold()]
-    shown = users[request.offset : request.offset + min(request.limit, PAGE_LIMIT)]
-    members = [types.ChannelParticipant(user.id, chat.date) for user in shown]
-    return types.channels.ChannelParticipants(len(users), members, [chat], shown)
+def _reactions(annexes: Annexes) -> types.ChatReactionsSome | None:
+    return types.ChatReactionsSome([types.ReactionCustomEmoji(one) for one in annexes.emoji]) if annexes.emoji else None

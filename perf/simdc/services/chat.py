@@ -4,9 +4,9 @@ from __future__ import annotations
 from telethon.tl import types
 from telethon.tl.functions.messages import GetChatsRequest, GetFullChatRequest
 
-from perf.simdc.call import Call, RpcError, serves
-from perf.simdc.peer import is_member
-from perf.simdc.view import View
+from tgbulk.perf.simdc.call import Call, RpcError, serves
+from tgbulk.perf.simdc.peer import is_member
+from tgbulk.perf.simdc.view import View
 
 
 @serves(GetChatsRequest)

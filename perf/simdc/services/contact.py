@@ -7,8 +7,8 @@ from telethon.tl import types
 from telethon.tl.functions.contacts import GetContactIDsRequest, GetContactsRequest, ResolveUsernameRequest
 from telethon.utils import get_peer
 
-from perf.simdc.call import Call, RpcError, serves
-from perf.simdc.view import View
+from tgbulk.perf.simdc.call import Call, RpcError, serves
+from tgbulk.perf.simdc.view import View
 
 #: A letter, then letters, digits and underscores; four to 32 of them.
 _USERNAME = re.compile(r"[A-Za-z]\w{3,31}", re.ASCII)

@@ -11,15 +11,18 @@ from telethon.tl import types
 from telethon.tl.functions.messages import GetDialogsRequest, GetPeerDialogsRequest, GetPinnedDialogsRequest
 from telethon.utils import get_peer
 
-from perf.simdc.call import Call, RpcError, serves
-from perf.simdc.history import History
-from perf.simdc.page import channel_pts, own, peers, vector
-from perf.simdc.peer import known
-from perf.simdc.view import View
-from perf.simdc.window import PAGE_LIMIT, unix
-from perf.simdc.world import CHANNEL_MARK, Dialog
+from tgbulk.perf.simdc.box import Boxes
+from tgbulk.perf.simdc.call import Call, RpcError, serves
+from tgbulk.perf.simdc.history import History
+from tgbulk.perf.simdc.page import channel_pts, own, peers, vector
+from tgbulk.perf.simdc.peer import known
+from tgbulk.perf.simdc.view import View
+from tgbulk.perf.simdc.window import PAGE_LIMIT, unix
+from tgbulk.perf.simdc.world import CHANNEL_MARK, Dialog
 
 ARCHIVE = 1
+#: More peers than these are cut off silently (docs/spec/updates.md 10).
+MOST_PEERS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +63,10 @@ def get_pinned_dialogs(call: Call, request: GetPinnedDialogsRequest) -> bytes:
 
 @serves(GetPeerDialogsRequest)
 def get_peer_dialogs(call: Call, request: GetPeerDialogsRequest) -> bytes:
-    """messages.peerDialogs of the named peers, in their order; a peer without a dialog gets a plain one."""
+    """messages.peerDialogs of the named peers, the first 100, in their order; a peer without a dialog gets a plain one."""
     listed = {dialog.marked_id: dialog for dialog in call.account.dialogs}
     entries = []
-    for item in request.peers:
+    for item in request.peers[:MOST_PEERS]:
         if isinstance(item, types.InputDialogPeerFolder):
             entries += ranked(call, item.folder_id)
         else:
@@ -124,7 +127,8 @@ def unread_count(entry: Entry) -> int:
     return 0 if entry.history is None else min(len(entry.history), abs(entry.dialog.marked_id) % 4)
 
 
-def _dialog(entry: Entry) -> bytes:
+def described(call: Call, entry: Entry) -> bytes:
+    """The dialog as the list has it."""
     marked_id, history, unread = entry.dialog.marked_id, entry.history, unread_count(entry)
     size = 0 if history is None else len(history)
     read = [] if history is None or size == unread else history.ids(size - unread - 1, size - unread)
@@ -141,7 +145,7 @@ def _dialog(entry: Entry) -> bytes:
             mute_until=datetime.fromtimestamp(2**31 - 1, UTC) if marked_id % 3 == 0 else None
         ),
         pinned=entry.dialog.pinned or None,
-        pts=channel_pts(history) if marked_id < -CHANNEL_MARK else None,
+        pts=channel_pts(call, marked_id) if marked_id < -CHANNEL_MARK else None,
         folder_id=entry.dialog.folder_id or None,
     )
     return bytes(dialog)
@@ -157,7 +161,7 @@ def body(call: Call, entries: Sequence[Entry], *, folders: bool = False) -> byte
     named = {entry.dialog.marked_id for entry in entries}
     dialogs, messages = [], []
     for entry in entries:
-        dialogs.append(_dialog(entry))
+        dialogs.append(described(call, entry))
         if archive and entry.dialog is archive[0].dialog:
             dialogs.append(_archive(archive))
         if entry.history is not None:
@@ -167,5 +171,7 @@ def body(call: Call, entries: Sequence[Entry], *, folders: bool = False) -> byte
 
 
 def _peer_dialogs(call: Call, entries: Sequence[Entry]) -> bytes:
-    state = types.updates.State(pts=1, qts=0, date=datetime.fromtimestamp(int(time.time()), UTC), seq=1, unread_count=0)
+    pts = Boxes.of(call.world).common(call.account).pts
+    now = datetime.fromtimestamp(int(time.time()), UTC)
+    state = types.updates.State(pts, qts=0, date=now, seq=call.login.seq, unread_count=0)
     return pack("<I", types.messages.PeerDialogs.CONSTRUCTOR_ID) + body(call, entries) + bytes(state)

@@ -7,11 +7,11 @@ from typing import Any
 from telethon.tl import types
 from telethon.tl.functions.upload import GetFileRequest
 
-from perf.simdc.call import Call, RpcError, serves
-from perf.simdc.peer import known
-from perf.simdc.reference import verdict
-from perf.simdc.view import View
-from perf.simdc.world import StoredFile
+from tgbulk.perf.simdc.call import Call, RpcError, serves
+from tgbulk.perf.simdc.peer import known
+from tgbulk.perf.simdc.reference import verdict
+from tgbulk.perf.simdc.view import View
+from tgbulk.perf.simdc.world import StoredFile
 
 BLOCK = 1 << 20
 #: Offsets and limits are multiples of this, in ordinary and in precise requests.

@@ -3,12 +3,13 @@ from __future__ import annotations
 
 from telethon.tl.functions.messages import GetHistoryRequest
 
-from perf.simdc.call import Call, serves
-from perf.simdc.page import COMPLETE, page, peers, vector
-from perf.simdc.peer import readable
-from perf.simdc.view import View
-from perf.simdc.window import Cut, window
-from perf.simdc.world import CHANNEL_MARK
+from tgbulk.perf.simdc.call import Call, serves
+from tgbulk.perf.simdc.page import COMPLETE, page, peers, vector
+from tgbulk.perf.simdc.past import as_seen
+from tgbulk.perf.simdc.peer import readable
+from tgbulk.perf.simdc.view import View
+from tgbulk.perf.simdc.window import Cut, window
+from tgbulk.perf.simdc.world import CHANNEL_MARK
 
 
 @serves(GetHistoryRequest)
@@ -18,8 +19,10 @@ def get_history(call: Call, request: GetHistoryRequest) -> bytes:
     history = call.world.history(call.account, marked_id)
     if history is None:
         return nothing(call, marked_id)
-    between = call.message_range if marked_id > -CHANNEL_MARK else None
-    return page(call, marked_id, history, window(history, Cut.of(request), between))
+    if marked_id > -CHANNEL_MARK:
+        return page(call, marked_id, history, window(history, Cut.of(request), call.message_range))
+    history, pts = as_seen(call, marked_id, history)
+    return page(call, marked_id, history, window(history, Cut.of(request)), pts)
 
 
 def nothing(call: Call, marked_id: int) -> bytes:

@@ -6,9 +6,9 @@ from typing import Any
 from telethon.tl import types
 from telethon.tl.functions.messages import CheckChatInviteRequest
 
-from perf.simdc.call import Call, RpcError, serves
-from perf.simdc.peer import is_member, is_readable
-from perf.simdc.view import View
+from tgbulk.perf.simdc.call import Call, RpcError, serves
+from tgbulk.perf.simdc.peer import is_member, is_readable
+from tgbulk.perf.simdc.view import View
 
 
 @serves(CheckChatInviteRequest)

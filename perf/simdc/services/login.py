@@ -15,9 +15,9 @@ from telethon.tl.functions.auth import (
     SignInRequest,
 )
 
-from perf.simdc.call import Call, RpcError, serves
-from perf.simdc.view import View
-from perf.simdc.world import Account
+from tgbulk.perf.simdc.call import Call, RpcError, serves
+from tgbulk.perf.simdc.view import View
+from tgbulk.perf.simdc.world import Account
 
 
 def authorized(call: Call, account: Account) -> types.auth.Authorization:

@@ -7,13 +7,14 @@ from typing import Any
 from telethon.tl import types
 from telethon.tl.functions import channels, messages
 
-from perf.simdc.call import Call, RpcError, serves
-from perf.simdc.filter import filtered, select
-from perf.simdc.history import History
-from perf.simdc.page import COMPLETE, answer, own, peers, vector
-from perf.simdc.peer import readable
-from perf.simdc.view import View
-from perf.simdc.window import Window
+from tgbulk.perf.simdc.call import Call, RpcError, serves
+from tgbulk.perf.simdc.filter import filtered, select
+from tgbulk.perf.simdc.history import History
+from tgbulk.perf.simdc.page import COMPLETE, answer, own, peers, vector
+from tgbulk.perf.simdc.past import as_seen
+from tgbulk.perf.simdc.peer import readable
+from tgbulk.perf.simdc.view import View
+from tgbulk.perf.simdc.window import Window
 
 
 @serves(messages.GetMessagesRequest)
@@ -31,8 +32,9 @@ def get_channel_messages(call: Call, request: channels.GetMessagesRequest) -> by
     history = call.world.history(call.account, marked_id)
     if history is None:
         raise RpcError(400, "CHANNEL_INVALID")
+    history, pts = as_seen(call, marked_id, history)
     found, named = _collect([history], request.id)
-    return answer(call, marked_id, history, Window([], len(found), 0, False), found, named)
+    return answer(call, marked_id, history, Window([], len(found), 0, False), found, named, pts)
 
 
 def _collect(histories: Sequence[History], asked: Sequence[Any]) -> tuple[list[bytes], set[int]]:

@@ -11,10 +11,10 @@ from telethon.tl import types
 from telethon.tl.functions.account import GetPasswordRequest
 from telethon.tl.functions.auth import CheckPasswordRequest
 
-from perf.simdc.call import Call, RpcError, serves
-from perf.simdc.prime import GENERATOR, SAFE_PRIME
-from perf.simdc.services.login import authorized
-from perf.simdc.world import Account
+from tgbulk.perf.simdc.call import Call, RpcError, serves
+from tgbulk.perf.simdc.prime import GENERATOR, SAFE_PRIME
+from tgbulk.perf.simdc.services.login import authorized
+from tgbulk.perf.simdc.world import Account
 
 _PRIME = SAFE_PRIME.to_bytes(256, "big")
 _GENERATOR = GENERATOR.to_bytes(256, "big")

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from telethon.tl import types
 from telethon.tl.functions.auth import AcceptLoginTokenRequest, ExportLoginTokenRequest, ImportLoginTokenRequest
 
-from perf.simdc.call import Call, RpcError, serves
-from perf.simdc.ledger import LoginToken
-from perf.simdc.services.login import authorized
+from tgbulk.perf.simdc.call import Call, RpcError, serves
+from tgbulk.perf.simdc.ledger import LoginToken
+from tgbulk.perf.simdc.services.login import authorized
 
 
 @serves(ExportLoginTokenRequest, anonymous=True)
@@ -48,7 +48,7 @@ def accept_login_token(call: Call, request: AcceptLoginTokenRequest) -> types.Au
         raise RpcError(400, "AUTH_TOKEN_EXPIRED")
     waiting.account = call.account
     now = datetime.now(UTC)
-    call.ledger.keys[waiting.login.key_id].push(bytes(types.UpdateShort(types.UpdateLoginToken(), now)))
+    call.ledger.push(waiting.login.key_id, bytes(types.UpdateShort(types.UpdateLoginToken(), now)))
     return types.Authorization(
         hash=waiting.login.key_id >> 1, device_model="simulated", platform="", system_version="", api_id=1,
         app_name="simulated", app_version="1", date_created=now, date_active=now, ip="127.0.0.1", country="", region="",

@@ -6,24 +6,24 @@ from typing import Any
 from telethon.tl.functions.messages import GetRepliesRequest
 from telethon.utils import get_peer_id
 
-from perf.simdc.call import Call, RpcError, serves
-from perf.simdc.filter import in_thread, select
-from perf.simdc.page import page
-from perf.simdc.peer import readable
-from perf.simdc.window import Cut, window
+from tgbulk.perf.simdc.call import Call, RpcError, serves
+from tgbulk.perf.simdc.filter import in_thread, select
+from tgbulk.perf.simdc.page import page
+from tgbulk.perf.simdc.peer import readable
+from tgbulk.perf.simdc.window import Cut, window
 
 
 @serves(GetRepliesRequest)
 def get_replies(call: Call, request: GetRepliesRequest) -> bytes:
     """One page of a thread, newest first. 400 MSG_ID_INVALID where no thread begins."""
-    marked_id, top_id = _thread(call, readable(call, request.peer), request.msg_id)
+    marked_id, top_id = thread_of(call, readable(call, request.peer), request.msg_id)
     history = call.world.history(call.account, marked_id)
     assert history is not None
     found = select(history, in_thread(top_id, forum=marked_id in call.world.topics))
     return page(call, marked_id, history, window(found, Cut.of(request)))
 
 
-def _thread(call: Call, marked_id: int, message_id: int) -> tuple[int, int]:
+def thread_of(call: Call, marked_id: int, message_id: int) -> tuple[int, int]:
     """Where the thread lives and its top id: a post's comments are in the discussion group, below its forward."""
     history = call.world.history(call.account, marked_id)
     if history is None or message_id not in history:

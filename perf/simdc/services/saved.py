@@ -7,14 +7,14 @@ from telethon.tl import types
 from telethon.tl.functions.messages import GetSavedDialogsRequest, GetSavedHistoryRequest
 from telethon.utils import get_peer, get_peer_id
 
-from perf.simdc.call import Call, serves
-from perf.simdc.filter import select
-from perf.simdc.history import History
-from perf.simdc.page import own, page, peers, vector
-from perf.simdc.peer import known
-from perf.simdc.services.history import nothing
-from perf.simdc.view import View
-from perf.simdc.window import PAGE_LIMIT, Cut, window
+from tgbulk.perf.simdc.call import Call, serves
+from tgbulk.perf.simdc.filter import select
+from tgbulk.perf.simdc.history import History
+from tgbulk.perf.simdc.page import own, page, peers, vector
+from tgbulk.perf.simdc.peer import known
+from tgbulk.perf.simdc.services.history import nothing
+from tgbulk.perf.simdc.view import View
+from tgbulk.perf.simdc.window import PAGE_LIMIT, Cut, window
 
 
 @serves(GetSavedDialogsRequest)

@@ -7,18 +7,18 @@ from telethon.tl import types
 from telethon.tl.functions.messages import GetSearchCountersRequest, SearchRequest
 from telethon.utils import get_peer_id
 
-from perf.simdc.call import Call, serves
-from perf.simdc.filter import Predicate, filtered, in_thread, select, sender_of, text_has
-from perf.simdc.page import page
-from perf.simdc.peer import known, readable
-from perf.simdc.services.history import nothing
-from perf.simdc.window import Cut, Ranked, unix, window
-from perf.simdc.world import CHANNEL_MARK
+from tgbulk.perf.simdc.call import Call, serves
+from tgbulk.perf.simdc.filter import Predicate, filtered, in_thread, select, sender_of, text_has
+from tgbulk.perf.simdc.page import page
+from tgbulk.perf.simdc.peer import known, readable
+from tgbulk.perf.simdc.services.history import nothing
+from tgbulk.perf.simdc.window import Cut, Ranked, unix, window
+from tgbulk.perf.simdc.world import CHANNEL_MARK
 
 
 @serves(SearchRequest)
 def search(call: Call, request: SearchRequest) -> bytes:
-    """One page of what a search finds in a chat; limit=0 brings only the count (spec/history-fetching.md 1)."""
+    """One page of what a search finds in a chat; limit=0 brings only the count (docs/spec/history-fetching.md 1)."""
     marked_id = readable(call, request.peer)
     history = call.world.history(call.account, marked_id)
     if history is None:

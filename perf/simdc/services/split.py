@@ -4,7 +4,7 @@ from __future__ import annotations
 from telethon.tl import types
 from telethon.tl.functions.messages import GetSplitRangesRequest
 
-from perf.simdc.call import Call, RpcError, serves
+from tgbulk.perf.simdc.call import Call, RpcError, serves
 
 #: How many ranges an account's common id space is split into.
 RANGES = 3

@@ -8,7 +8,7 @@ import time
 from telethon.tl import types
 from telethon.tl.functions.account import FinishTakeoutSessionRequest, InitTakeoutSessionRequest
 
-from perf.simdc.call import Call, RpcError, serves
+from tgbulk.perf.simdc.call import Call, RpcError, serves
 
 
 @serves(InitTakeoutSessionRequest)

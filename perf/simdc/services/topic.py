@@ -8,12 +8,12 @@ from typing import Any
 from telethon.tl import types
 from telethon.tl.functions.messages import GetForumTopicsByIDRequest, GetForumTopicsRequest
 
-from perf.simdc.call import Call, RpcError, serves
-from perf.simdc.history import History
-from perf.simdc.page import channel_pts, own, peers, vector
-from perf.simdc.peer import readable
-from perf.simdc.view import View
-from perf.simdc.window import PAGE_LIMIT, unix
+from tgbulk.perf.simdc.call import Call, RpcError, serves
+from tgbulk.perf.simdc.history import History
+from tgbulk.perf.simdc.page import channel_pts, own, peers, vector
+from tgbulk.perf.simdc.peer import readable
+from tgbulk.perf.simdc.view import View
+from tgbulk.perf.simdc.window import PAGE_LIMIT, unix
 
 
 @serves(GetForumTopicsRequest)
@@ -69,5 +69,5 @@ def _answer(call: Call, marked_id: int, topics: Sequence[Any], count: int) -> by
     head = pack("<IIi", types.messages.ForumTopics.CONSTRUCTOR_ID, 0, count)
     messages = own(call, vector([history.message(top_id) for history, top_id in newest]))
     tail = peers(View.of(call.world, call.account), named)
-    pts = channel_pts(call.world.history(call.account, marked_id))
+    pts = channel_pts(call, marked_id)
     return head + vector([bytes(topic) for topic in topics]) + messages + tail + pack("<i", pts)

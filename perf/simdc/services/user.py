@@ -6,10 +6,10 @@ from typing import Any
 from telethon.tl import types
 from telethon.tl.functions.users import GetFullUserRequest, GetUsersRequest
 
-from perf.simdc.call import Call, RpcError, serves
-from perf.simdc.page import vector
-from perf.simdc.peer import known
-from perf.simdc.view import View
+from tgbulk.perf.simdc.call import Call, RpcError, serves
+from tgbulk.perf.simdc.page import vector
+from tgbulk.perf.simdc.peer import known
+from tgbulk.perf.simdc.view import View
 
 
 @serves(GetUsersRequest)

@@ -1,47 +1,45 @@
 """The connections of one account to one data centre, for files alone: getFile stays off the connection of the history.
 
 The first one to a foreign data centre makes a key there and brings the login along (auth.exportAuthorization); all others
-share that key, and those to the account's own data centre share the session's (spec/telethon-hooks.md 2). How many there
-are follows from what the bucket lets be in flight: more after successes, fewer after flood waits and silence.
+share that key, and those to the account's own data centre share the session's (docs/spec/telethon-hooks.md 2). How many
+there are follows from what the bucket lets be in flight: more after successes, fewer after flood waits and silence.
 """
 from __future__ import annotations
 
 import asyncio
 import copy
-import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from telethon import TelegramClient, errors
 from telethon.crypto import AuthKey
-from telethon.network import ConnectionTcpAbridged, MTProtoSender
 from telethon.tl import functions
 from telethon.tl.alltlobjects import LAYER
 from telethon.tl.tlobject import TLRequest
 
-from engine.metric import Meter
-from stages.fetch.access import Access
-from stages.fetch.bucket import Bucket
-from stages.fetch.caller import Caller
-from stages.fetch.client import ENDED, plain
-from stages.fetch.error import AuthNeededError, UnreachableError
-from stages.fetch.takeout import Takeout
-from stages.fetch.trouble import FIRST_PAUSE
+from tgbulk.engine.error import TgbulkError
+from tgbulk.engine.metric import Meter
+from tgbulk.stages.fetch.access import Access
+from tgbulk.stages.fetch.backoff import Backoff
+from tgbulk.stages.fetch.bucket import Bucket
+from tgbulk.stages.fetch.caller import Caller
+from tgbulk.stages.fetch.client import ENDED, plain
+from tgbulk.stages.fetch.error import AuthNeededError, UnreachableError
+from tgbulk.stages.fetch.route import file_transport
+from tgbulk.stages.fetch.sender import CONNECT_SECONDS, UNNOTICED, Sender
+from tgbulk.stages.fetch.takeout import Takeout
 
 METHOD = "upload.getFile"
-#: Parts in flight on one connection, and on all of them at the start (spec/media-download.md 5).
+#: Parts in flight on one connection, and on all of them at the start (docs/spec/media-download.md 5).
 EACH = 4
 START = 8
 #: Connections that the start needs.
 FEWEST = 2
-#: Seconds for an answer, and for a connection with its handshake.
-ANSWER_SECONDS = 120
-CONNECT_SECONDS = 30
-#: Seconds for which a data centre may be out of reach, and the longest pause between two attempts.
-PATIENCE = 300
-LONGEST_PAUSE = 10.0
+#: Seconds for an answer: a part is large, and the line may be slow.
+ANSWER_SECONDS = 120.0
+#: Seconds for which a data centre may give no useful answer.
+PATIENCE = 300.0
 
 #: The connection does not work; a TimeoutError is an OSError as well.
 _BROKEN = (OSError, EOFError, BufferError, errors.SecurityError, errors.InvalidChecksumError)
@@ -50,21 +48,13 @@ _ENDED = (errors.UnauthorizedError, errors.AuthKeyDuplicatedError, errors.AuthKe
 _FORGOTTEN = (errors.AuthKeyUnregisteredError, errors.AuthKeyNotFound)
 
 
-@contextmanager
-def _losable() -> Iterator[None]:
-    """Telethon cancels what waits on a connection that is given up: ConnectionError, where nobody else has cancelled us."""
-    try:
-        yield
-    except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
-        raise ConnectionError("the connection was lost") from error
+class UnknownCentreError(TgbulkError):
+    """Telegram has no data centre {0} in its list"""
 
 
 @dataclass(slots=True, eq=False)
 class Connection:
-    sender: MTProtoSender
+    sender: Sender
     flying: int = 0
 
 
@@ -81,9 +71,10 @@ class Pool(Caller):
         on_wait: Callable[[str, int], None],
         rate: float | None = None,
         meter: Meter | None = None,
+        notify: Callable[[str], None] = lambda text: None,
     ) -> None:
         """most: connections at a time; rate: ask for one part at a time, and so many a second at most."""
-        super().__init__(client, access, on_wait, meter)
+        super().__init__(client, access, on_wait, meter, notify)
         self.takeout = takeout
         self._dc_id = dc_id
         self._most = most
@@ -91,6 +82,11 @@ class Pool(Caller):
         self._connections: list[Connection] = []
         self._opening = asyncio.Lock()
         self._failure: UnreachableError | None = None
+        self._backoff = Backoff()
+        #: when the next connection may be opened, and since when there was trouble and no useful answer; the loop's time
+        self._next_open = 0.0
+        self._down_since: float | None = None
+        self._told = False
         self._closing: set[asyncio.Task[None]] = set()
         self._bucket = self._buckets[METHOD] = Bucket(1 if rate else most * EACH, rate)
         self._bucket.window = float(min(START, self._bucket.most))
@@ -106,11 +102,7 @@ class Pool(Caller):
 
         UnreachableError when there is none to be had, for this and all later requests.
         """
-        if self._failure:
-            raise self._failure
-        clock = asyncio.get_running_loop().time
-        pause, last = FIRST_PAUSE, None
-        while last is None or clock() < last:
+        while True:
             try:
                 connection = await self._choose()
                 return await self._ask(connection, request)
@@ -118,28 +110,61 @@ class Pool(Caller):
                 if self._is_home or not isinstance(error, _FORGOTTEN):
                     raise self._ended(error) from error
                 self._key = None
-                reason = "it forgets the login"
+                self._down("it forgets the login")
             except _BROKEN as error:
-                reason = str(error) or "it does not answer"
-            last = clock() + PATIENCE if last is None else last
-            await asyncio.sleep(pause * random.uniform(0.75, 1.25))
-            pause = min(2 * pause, LONGEST_PAUSE)
-        self._failure = UnreachableError(f"data centre {self._dc_id} of {self._access.server_name}", reason)
-        raise self._failure
+                self._down(str(error) or "it does not answer")
+
+    def _down(self, reason: str) -> None:
+        """A connection was lost, or not to be had. UnreachableError where that goes on for too long."""
+        now = asyncio.get_running_loop().time()
+        if self._down_since is None:
+            self._down_since = now
+        elif now - self._down_since > PATIENCE:
+            self._failure = UnreachableError(self._name, reason)
+            raise self._failure
+        elif now - self._down_since > UNNOTICED and not self._told:
+            self._told = True
+            self.notify(f"{self._name}, for files, is out of reach ({reason}); trying again, nothing is lost")
+
+    def _up(self) -> None:
+        """A useful answer came."""
+        self._backoff.reset()
+        if self._told and self._down_since is not None:
+            self._told = False
+            seconds = asyncio.get_running_loop().time() - self._down_since
+            self.notify(f"{self._name}, for files, is back after {seconds:.0f} s")
+        self._down_since = None
+
+    @property
+    def flying(self) -> int:
+        """Requests on the way."""
+        return sum(connection.flying for connection in self._connections)
+
+    @property
+    def _name(self) -> str:
+        return f"data centre {self._dc_id} of {self._access.route}"
 
     async def _ask(self, connection: Connection, request: TLRequest) -> Any:
         """Over this connection, which is closed where it is lost or silent, or where the login does not count."""
         connection.flying += 1
         try:
-            with _losable():
-                async with asyncio.timeout(ANSWER_SECONDS):
-                    return await connection.sender.send(request)
+            answer = await connection.sender.send(request)
         except (*_BROKEN, *_ENDED):
-            self._discard(connection)
+            if connection in self._connections:
+                self._wait_longer()
+                self._discard(connection)
             self._bucket.window = max(1.0, self._bucket.window / 2)
+            raise
+        except errors.RPCError:
+            self._up()
             raise
         finally:
             connection.flying -= 1
+        self._up()
+        return answer
+
+    def _wait_longer(self) -> None:
+        self._next_open = asyncio.get_running_loop().time() + self._backoff.failed()
 
     @property
     def _is_home(self) -> bool:
@@ -154,12 +179,17 @@ class Pool(Caller):
             best = self._best()
             if best is not None and not self._is_crowded(best):
                 return best
+            if self._failure:
+                raise self._failure
+            if best is None:
+                await asyncio.sleep(self._next_open - asyncio.get_running_loop().time())
             try:
                 connection = await self._open()
             except _BROKEN:
+                self._wait_longer()
                 if best is None:
                     raise
-                # Closed auxiliary connections are how Telegram says that there are too many (spec/media-download.md 5).
+                # Closed auxiliary connections are how Telegram says that there are too many (docs/spec/media-download.md 5).
                 self._most = len(self._connections)
                 return best
             self._connections.append(connection)
@@ -181,17 +211,17 @@ class Pool(Caller):
         if self._key is None and self._is_home:
             self._key = client.session.auth_key
         dc = await self._address()
-        # MTProto has a checksum of its own: this transport adds no other one.
-        transport = ConnectionTcpAbridged(
+        transport = file_transport(self._access.proxy)(
             dc.ip_address, dc.port, dc.id, loggers=client._log, proxy=client._proxy, local_addr=client._local_addr
         )
         # A key of its own for each sender to hold: one that reconnects may change the object.
-        sender = MTProtoSender(AuthKey(self._key.key) if self._key else None, loggers=client._log)
+        key = AuthKey(self._key.key) if self._key else None
+        sender = Sender(key, name=self._name, patience=0, answer_seconds=ANSWER_SECONDS, loggers=client._log, retries=0)
+        sender.silent = client._sender.silent
         try:
-            with _losable():
-                async with asyncio.timeout(CONNECT_SECONDS):
-                    await sender.connect(transport)
-                    await sender.send(await self._introduction())
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await sender.connect(transport)
+                await sender.send(await self._introduction())
         except BaseException:
             await sender.disconnect()
             raise
@@ -201,7 +231,10 @@ class Pool(Caller):
     async def _address(self) -> Any:
         """Where files are preferably asked for; Telethon takes no notice of that."""
         client = self._client
-        ordinary = await client._get_dc(self._dc_id)
+        try:
+            ordinary = await client._get_dc(self._dc_id)
+        except ValueError as error:
+            raise UnknownCentreError(self._dc_id) from error
         for option in type(client)._config.dc_options:
             if option.media_only and not option.cdn and (option.id, option.ipv6) == (ordinary.id, ordinary.ipv6):
                 return option

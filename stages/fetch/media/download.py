@@ -9,29 +9,31 @@ from collections.abc import Callable, Iterator
 from telethon import errors
 from telethon.tl import functions, types
 
-from stages.fetch.client import plain
-from stages.fetch.error import first
-from stages.fetch.media.connection import METHOD, Pool
-from stages.fetch.media.location import location
-from stages.fetch.media.part import PartFile
-from stages.fetch.media.reference import GoneError, References, UnaskedError
-from stages.fetch.media.store import Store
-from stages.fetch.media.thread import in_thread
-from stages.medium import Item, Outcome
+from tgbulk.engine.folder import UnsafeNameError
+from tgbulk.stages.fetch.client import plain
+from tgbulk.stages.fetch.error import first
+from tgbulk.stages.fetch.media.connection import METHOD, Pool
+from tgbulk.stages.fetch.media.reference import GoneError, References, UnaskedError, location
+from tgbulk.stages.fetch.media.store import PartFile, Store, in_thread
+from tgbulk.stages.telegram.medium import UNKNOWN, MediaItem, MediaOutcome
 
-#: Bytes of a part: the most that Telegram gives at a time, and so the fewest requests (spec/media-download.md 1).
+#: Bytes of a part: the most that Telegram gives at a time, and so the fewest requests (docs/spec/media-download.md 1).
 PART = 1 << 20
 #: A precise request may begin at any multiple of this.
 _PRECISE = 1024
 #: Parts of one file in flight.
-LANES = 16
+PARTS_IN_FLIGHT = 16
+#: Bytes of the largest file: Telegram takes 4,000 MiB (https://limits.tginfo.me), and a claim costs room on the disk.
+LARGEST = 5 << 30
+#: Bytes of the largest picture, whose size may be wrong; Telegram takes 10 MB. It is held in memory while it comes.
+LARGEST_PICTURE = 10 << 20
 #: Requests for a part that comes short, and looks at an end that is not where it should be.
 TRIES = 5
 CONFIRMATIONS = 2
 #: Fresh references, and moves to another data centre, without a part in between.
 REFRESHES = 5
 MOVES = 2
-#: What is said of a file that only another kind of server has (spec/media-download.md 6): it would come unchecked.
+#: What is said of a file that only another kind of server has (docs/spec/media-download.md 6): it would come unchecked.
 REDIRECTED = "Telegram sends it from a CDN, although it was not asked to; the next run asks again"
 
 _STALE = (
@@ -56,7 +58,9 @@ class DownloadError(Exception):
 class Download:
     """One item."""
 
-    def __init__(self, item: Item, store: Store, pool: Callable[[int, int], Pool | None], references: References) -> None:
+    def __init__(
+        self, item: MediaItem, store: Store, pool: Callable[[int, int], Pool | None], references: References
+    ) -> None:
         """pool: the connections of (account, data centre), None for an account that is not at work."""
         self._item = item
         self._medium = item.medium
@@ -68,18 +72,24 @@ class Download:
         self._moves = 0
         self._received = 0
 
-    async def run(self) -> Outcome:
+    async def run(self) -> MediaOutcome:
         """What became of it. TgbulkError for what is not about this file, OSError for the disk."""
         try:
             size, digest = await self._get()
+        except UnsafeNameError as error:
+            return MediaOutcome(self._item.number, "failed", str(error))
         except DownloadError as error:
             if error.state == "unavailable":
                 await in_thread(self._store.discard, self._medium.path)
-            return Outcome(self._item.number, error.state, str(error), received=self._received)
-        return Outcome(self._item.number, "done", "", size, digest, self._received)
+            return MediaOutcome(self._item.number, error.state, str(error), received=self._received)
+        return MediaOutcome(self._item.number, "done", "", size, digest, self._received)
 
     async def _get(self) -> tuple[int, bytes]:
         medium = self._medium
+        if not medium.exact and medium.size > LARGEST_PICTURE:
+            medium.size = UNKNOWN  # of a picture it may be wrong
+        if not UNKNOWN <= medium.size <= LARGEST:
+            raise DownloadError(f"Telegram says that it has {medium.size:,} bytes, and no file there is so large")
         there = await in_thread(self._store.existing, medium.path)
         if there is not None and (not medium.exact or there[0] == medium.size):
             return there
@@ -94,25 +104,32 @@ class Download:
         return await in_thread(self._store.keep, self._medium.path, data, self._medium.date)
 
     async def _get_small(self) -> bytes:
-        """A file of at most one part, or of a size that may be wrong or that nobody told."""
+        """A file of at most one part, or of a size that may be wrong or is unknown."""
         medium = self._medium
         if medium.exact:
             return await self._ask_exactly(0, medium.size) if medium.size else b""
-        data = await self._ask(0, PART)
+        data = bytearray(await self._ask(0, PART))
         while len(data) != medium.size and len(data) % PART == 0 and (more := await self._ask(len(data), PART)):
             data += more
-        return data if len(data) == medium.size else await self._get_to_the_end(data)
+            self._check_growth(data)
+        return bytes(data if len(data) == medium.size else await self._get_to_the_end(data))
 
-    async def _get_to_the_end(self, data: bytes) -> bytes:
-        """The size may be wrong (spec/media-download.md 7): ask where the end seems to be, for anything more."""
+    @staticmethod
+    def _check_growth(data: bytearray) -> None:
+        if len(data) > LARGEST_PICTURE:
+            raise DownloadError(f"it does not end: more than {LARGEST_PICTURE >> 20} MiB came of a picture")
+
+    async def _get_to_the_end(self, data: bytearray) -> bytearray:
+        """The size may be wrong (docs/spec/media-download.md 7): ask where the end seems to be, for anything more."""
         confirmed = 0
         while confirmed < CONFIRMATIONS and len(data) != self._medium.size:
             start = len(data) - len(data) % _PRECISE
             more = await self._ask(start, PART - start % PART, precise=True)
             confirmed += 1
             if len(more) > len(data) - start:
-                data = data[:start] + more
+                data[start:] = more
                 confirmed = 0
+                self._check_growth(data)
         return data
 
     async def _get_parts(self) -> bytes:
@@ -124,7 +141,7 @@ class Download:
             hasher = Hasher(parts)
             try:
                 async with asyncio.TaskGroup() as group:
-                    for _ in range(min(LANES, len(parts.missing))):
+                    for _ in range(min(PARTS_IN_FLIGHT, len(parts.missing))):
                         group.create_task(self._lane(parts, numbers, hasher))
             except BaseExceptionGroup as errors_of_lanes:
                 raise first(errors_of_lanes) from None
@@ -177,14 +194,16 @@ class Download:
             else:
                 if not isinstance(answer, types.upload.File):
                     raise DownloadError(REDIRECTED)
+                if len(answer.bytes) > limit:
+                    raise DownloadError("Telegram gives more of it than was asked for")
                 self._refreshes = self._moves = 0
                 self._received += len(answer.bytes)
                 return bytes(answer.bytes)
 
-    async def _refresh(self, used: bytes, stranger: bool = False) -> None:
-        """One refresh for all parts that met the same reference. stranger: it is one of an account that is not at work."""
+    async def _refresh(self, used: bytes, foreign: bool = False) -> None:
+        """One refresh for all parts that met the same reference. foreign: it is of an account that is not at work."""
         if self._medium.kind == "peer_photo":
-            raise DownloadError("it was found by an account that is not at work" if stranger else "Telegram refuses it")
+            raise DownloadError("it was found by an account that is not at work" if foreign else "Telegram refuses it")
         async with self._refreshing:
             if self._medium.reference != used:
                 return

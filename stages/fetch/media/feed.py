@@ -6,13 +6,8 @@ ascending number, and when nothing new will come any more, from the front again 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import astuple
-from typing import Any, Protocol
-
-import msgpack
-
-from stages.receipt import Batch, Kind
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, Protocol, TypeVar
 
 #: Unanswered work below which more is asked for.
 LOW = 100
@@ -22,36 +17,49 @@ ANSWERS = 100
 PAUSE = 0.05
 
 
-class Asked(Protocol):
-    """The way to write (stages/fetch/pipeline.py), or what stands for it."""
-
-    async def reserve(self) -> int: ...
-
-    async def send(self, slot: int, payload: bytes, *, stream: int, kind: Kind) -> tuple[Any, int]: ...
+Item = TypeVar("Item", covariant=True)
+Outcome = TypeVar("Outcome")
 
 
-class Feed:
+class WorkBatch(Protocol[Item]):
+    """MediaBatch and VideoBatch (stages/protocol/request.py)."""
+
+    @property
+    def items(self) -> Sequence[Item]: ...
+
+    @property
+    def cursor(self) -> int: ...
+
+    @property
+    def more(self) -> bool: ...
+
+
+class Feed(Generic[Item, Outcome]):
     """Of one kind of work."""
 
     def __init__(
         self,
-        pipeline: Asked,
-        kind: Kind,
-        take: Callable[[list[Any]], None],
-        sent: Callable[[list[Any]], None] = lambda answers: None,
+        ask: Callable[[list[Outcome], int, bool], Awaitable[WorkBatch[Item]]],
+        take: Callable[[Item], None],
+        sent: Callable[[list[Outcome]], None] = lambda outcomes: None,
     ) -> None:
-        """take: gets each row of work, which is to be answered once; sent: is told of answers that are with write."""
-        self._pipeline = pipeline
-        self._kind = kind
+        """ask(outcomes, cursor, whether more is wanted): write; take: gets each item of work, which is to be answered once;
+        sent: gets the outcomes that write has taken."""
+        self._ask = ask
         self._take = take
         self._sent = sent
-        self._answers: list[Any] = []
+        self._answers: list[Outcome] = []
         self._unanswered = 0
         self._changed = asyncio.Event()
         self._closed = False
         #: write may have more behind `_cursor`
         self._more = True
         self._cursor = 0
+
+    @property
+    def unanswered(self) -> int:
+        """Work that was taken and is not done."""
+        return self._unanswered
 
     def met(self) -> None:
         """Write has perhaps more now."""
@@ -63,9 +71,9 @@ class Feed:
         self._closed = True
         self.met()
 
-    def answer(self, answer: Any) -> None:
-        """What came of one row, as a dataclass."""
-        self._answers.append(answer)
+    def answer(self, outcome: Outcome) -> None:
+        """What came of one item."""
+        self._answers.append(outcome)
         self._unanswered -= 1
         self._changed.set()
 
@@ -78,8 +86,8 @@ class Feed:
             hungry = self._more and self._unanswered < LOW
             if hungry or self._answers:
                 batch = await self._exchange(hungry)
-                found = found or bool(batch.rows)
-                if batch.rows or not batch.more:  # else write is still reading older lines
+                found = found or bool(batch.items)
+                if batch.items or not batch.more:  # else write is still reading older lines
                     await asyncio.sleep(PAUSE)
                 self._changed.set()
             elif self._closed and not self._unanswered and not self._more:
@@ -94,19 +102,16 @@ class Feed:
         while self._answers:
             await self._exchange(hungry=False)
 
-    async def _exchange(self, hungry: bool) -> Batch:
-        slot = await self._pipeline.reserve()
+    async def _exchange(self, hungry: bool) -> WorkBatch[Item]:
         answers, self._answers = self._answers[:ANSWERS], self._answers[ANSWERS:]
         if hungry:
             self._more = False
-        question = msgpack.packb([[astuple(one) for one in answers], self._cursor, hungry])
-        batch: Batch
-        batch, _ = await self._pipeline.send(slot, question, stream=0, kind=self._kind)
+        batch = await self._ask(answers, self._cursor, hungry)
         self._sent(answers)
         if hungry:
             self._cursor = batch.cursor
             self._more = self._more or batch.more
-            self._unanswered += len(batch.rows)
-            for row in batch.rows:
-                self._take(row)
+            self._unanswered += len(batch.items)
+            for item in batch.items:
+                self._take(item)
         return batch

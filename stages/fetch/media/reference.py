@@ -1,4 +1,7 @@
-"""Fresh file references: the messages of up to 100 files are asked for in one call (spec/media-download.md 3)."""
+"""How a file is addressed for getFile (docs/spec/media-download.md 2), and fresh references to files.
+
+The messages of up to 100 files are asked for in one call (docs/spec/media-download.md 3).
+"""
 from __future__ import annotations
 
 import asyncio
@@ -10,13 +13,14 @@ from typing import Any
 from telethon import errors
 from telethon.tl import TLObject, functions, types
 
-from stages.fetch.client import plain
-from stages.fetch.reader import Reader
-from stages.medium import Item
+from tgbulk.stages.fetch.client import plain
+from tgbulk.stages.fetch.reader import Reader
+from tgbulk.stages.telegram.chat import CHANNEL_MARK
+from tgbulk.stages.telegram.medium import MediaItem, Medium
 
 #: Messages in one call; Telegram takes no more.
 BATCH = 100
-#: Seconds in which requests for references gather.
+#: Seconds in which requests for references gather, besides the time in which a call is under way.
 GATHER_SECONDS = 0.05
 
 
@@ -47,19 +51,21 @@ class References:
         self._sources = sources
         #: (account, chat) -> message id -> who waits for it
         self._waiting: dict[tuple[int, int], dict[int, list[asyncio.Future[Any]]]] = defaultdict(dict)
-        self._tasks: set[asyncio.Task[None]] = set()
+        #: who asks for them
+        self._tasks: dict[tuple[int, int], asyncio.Task[None]] = {}
 
-    async def refresh(self, item: Item) -> Reader:
+    async def refresh(self, item: MediaItem) -> Reader:
         """Give the item a fresh reference and access hash; the account to which they belong.
 
         Its message may have been deleted or edited since: GoneError when none of its messages has it. UnaskedError when that
         is not known, for want of an account that may ask.
         """
-        reason = "" if any(self._sources(chat) for chat, _ in item.origins) else "no account is at work that can ask for it"
-        for chat, message in item.origins:
-            for source in self._sources(chat):
+        readable = any(self._sources(origin.chat) for origin in item.origins)
+        reason = "" if readable else "no account is at work that can ask for it"
+        for origin in item.origins:
+            for source in self._sources(origin.chat):
                 try:
-                    found = await self._ask(source, chat, message)
+                    found = await self._ask(source, origin.chat, origin.message)
                 except errors.RPCError as error:
                     reason = plain(error)
                     continue
@@ -75,17 +81,22 @@ class References:
         """The message, None where there is none; together with others that are asked for now."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         key = source.reader.me, chat
-        waiting = self._waiting[key]
-        if not waiting:
-            task = asyncio.create_task(self._gather(key, source))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        waiting.setdefault(message, []).append(future)
+        if key not in self._tasks:
+            self._tasks[key] = asyncio.create_task(self._gather(key, source))
+        self._waiting[key].setdefault(message, []).append(future)
         return await future
 
     async def _gather(self, key: tuple[int, int], source: Source) -> None:
-        await asyncio.sleep(GATHER_SECONDS)
-        waiting = self._waiting.pop(key)
+        """Ask until nobody waits, one call after the other."""
+        try:
+            while key in self._waiting:
+                await asyncio.sleep(GATHER_SECONDS)
+                await self._bring(self._waiting.pop(key), source)
+        finally:
+            del self._tasks[key]
+            _cancel(self._waiting.pop(key, {}))  # where it was cancelled: nobody else asks for them
+
+    async def _bring(self, waiting: dict[int, list[asyncio.Future[Any]]], source: Source) -> None:
         numbers = sorted(waiting)
         for start in range(0, len(numbers), BATCH):
             batch = numbers[start : start + BATCH]
@@ -94,8 +105,7 @@ class References:
                 found = await _messages(source, batch)
             except asyncio.CancelledError:
                 # The run ends, or the account's own connection is lost.
-                for _, future in futures:
-                    future.cancel()
+                _cancel(waiting)
                 raise
             except Exception as error:
                 # Handed to those who wait for it.
@@ -106,6 +116,28 @@ class References:
             for number, future in futures:
                 if not future.done():
                     future.set_result(found.get(number))
+
+
+def _cancel(waiting: dict[int, list[asyncio.Future[Any]]]) -> None:
+    for futures in waiting.values():
+        for future in futures:
+            future.cancel()
+
+
+def location(medium: Medium) -> Any:
+    """Where Telegram keeps the file."""
+    if medium.kind == "peer_photo":
+        return types.InputPeerPhotoFileLocation(_peer(medium.peer, medium.access_hash), medium.id, big=True)
+    kind = types.InputPhotoFileLocation if medium.kind == "photo" else types.InputDocumentFileLocation
+    return kind(medium.id, medium.access_hash, medium.reference, medium.letter)
+
+
+def _peer(marked_id: int, access_hash: int) -> Any:
+    if marked_id > 0:
+        return types.InputPeerUser(marked_id, access_hash)
+    if marked_id > -CHANNEL_MARK:
+        return types.InputPeerChat(-marked_id)
+    return types.InputPeerChannel(-marked_id - CHANNEL_MARK, access_hash)
 
 
 async def _messages(source: Source, numbers: list[int]) -> dict[int, Any]:

@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
-from engine.metric import Meter, Snapshot
-from stages.collect.bottleneck import BUSY, judge
-from stages.collect.config import CollectConfig
-from stages.collect.pace import Pace
-from stages.collect.report import report
-from stages.collect.sample import Sampler
-from stages.collect.series import Series
-from stages.collect.tally import Tally, stage_of
+from tgbulk.engine.folder import Place
+from tgbulk.engine.metric import Meter, Number, Snapshot
+from tgbulk.stages.archive.folder import RunFolder
+from tgbulk.stages.collect.bottleneck import BUSY, judge
+from tgbulk.stages.collect.config import CollectConfig
+from tgbulk.stages.collect.pace import PaceMeter
+from tgbulk.stages.collect.report import report
+from tgbulk.stages.collect.sample import Sampler
+from tgbulk.stages.collect.series import Series
+from tgbulk.stages.collect.tally import Tally, stage_of
 
 #: Seconds that the processes of these tests were there.
 LIFE = 10.0
@@ -26,7 +28,7 @@ def told(process: str, fill: Callable[[Meter], None], **fields: Any) -> Snapshot
     """What a process says that has measured this, after LIFE seconds."""
     meter = Meter(None)
     fill(meter)
-    values = {"process": process, "started": 100.0, "at": 100.0 + LIFE, "cpu": 0.1, "last": True}
+    values: dict[str, Any] = {"process": process, "started": 100.0, "at": 100.0 + LIFE, "cpu": 0.1, "last": True}
     return replace(meter.snapshot(), **(values | fields))
 
 
@@ -42,7 +44,7 @@ def fetching(limit: float = 0.0, answers: int = 50) -> Callable[[Meter], None]:
         for _ in range(answers):
             meter.observe("request", 0.1, "messages.getHistory")
         label = "main/messages.getHistory"
-        meter.watch(lambda: [("limit_seconds", label, limit), ("floods", label, 3)])
+        meter.watch(lambda: [Number("limit_seconds", label, limit), Number("floods", label, 3)])
 
     return fill
 
@@ -108,7 +110,7 @@ def test_the_station_that_was_busy_most(name: str, changed: list[Snapshot], samp
 def test_two_accounts_of_which_one_is_limited_are_half_limited(sampler: Sampler) -> None:
     def fill(meter: Meter) -> None:
         fetching(limit=8.0)(meter)
-        meter.watch(lambda: [("limit_seconds", "second/messages.getHistory", 0.0)])
+        meter.watch(lambda: [Number("limit_seconds", "second/messages.getHistory", 0.0)])
 
     assert judge(tally_of(*ordinary(), told("fetch", fill)), sampler).shares["limit"] == pytest.approx(0.4)
 
@@ -118,14 +120,15 @@ def test_waiting_for_a_core_is_not_waiting_for_the_disk(sampler: Sampler) -> Non
     sampler.take([("write", os.getpid())])
     sampler.processes["write"].core_wait = 6.5
     found = judge(tally, sampler)
-    assert (found.name, found.shares["disk"]) == ("write", pytest.approx(0.05))
+    assert found.name == "write"
+    assert found.shares["disk"] == pytest.approx(0.05)
 
 
 def test_nothing_at_all(sampler: Sampler) -> None:
     """A run that fails before its processes have said anything."""
     found = judge(Tally(), sampler)
     assert (found.name, found.share) == ("latency", 0)
-    document = report(CollectConfig("run", Path("nowhere"), 0.0, 0.0, 1), Tally(), sampler, Series())
+    document = report(CollectConfig("run", RunFolder(Place(Path("nowhere"))), 0.0, 0.0, 1), Tally(), sampler, Series())
     assert document["stages"] == dict.fromkeys(("fetch", "process", "write", "commit", "media", "transcode"))
 
 
@@ -133,11 +136,12 @@ def test_report(tmp_path: Path, sampler: Sampler) -> None:
     def fill(meter: Meter) -> None:
         fetching()(meter)
         meter.count("request_errors", 2, "messages.getHistory")
-        meter.watch(lambda: [("cache_hits", "peers", 48), ("cache_misses", "peers", 1), ("cache_negative_hits", "peers", 1)])
+        counts = {"cache_hits": 48, "cache_misses": 1, "cache_negative_hits": 1}
+        meter.watch(lambda: [Number(name, "peers", count) for name, count in counts.items()])
 
     tally = tally_of(*ordinary(), told("fetch", fill), told("process-1", busy("work", 3), last=False))
     sampler.take([("process-1", os.getpid())])
-    found = report(CollectConfig("run", tmp_path, 0.0, 0.0, 1), tally, sampler, Series())
+    found = report(CollectConfig("run", RunFolder(Place(tmp_path)), 0.0, 0.0, 1), tally, sampler, Series())
     assert found["stages"]["process"]["total"] == pytest.approx(4)
     assert found["stages"]["process"]["throughput"] == pytest.approx(2)
     assert found["stages"]["fetch"]["errors"] == 2
@@ -168,7 +172,7 @@ def test_a_process_that_is_gone(sampler: Sampler) -> None:
 def test_series_are_bounded_and_even(rows: int) -> None:
     series = Series(8)
     for number in range(rows):
-        series.add({"seconds": number} | ({"late": 1} if number > 500 else {}))
+        series.add({"seconds": float(number)} | ({"late": 1.0} if number > 500 else {}))
     found = series.document()
     assert len(series) <= 8
     assert found["seconds"][0] == 0
@@ -180,7 +184,7 @@ def test_series_are_bounded_and_even(rows: int) -> None:
 
 
 def test_pace_is_what_happened_since_the_last_look() -> None:
-    pace = Pace()
+    pace = PaceMeter()
     tally = tally_of(*[told(f"process-{number}", busy("work", 1), last=False) for number in (0, 1)])
     tally.take(told("write", lambda m: m.count("messages", 50), last=False))
     pace.status(tally)
@@ -194,6 +198,7 @@ def test_pace_is_what_happened_since_the_last_look() -> None:
         tally.take(told(f"process-{number}", later, at=102.0 + LIFE, cpu=1.1, last=False))
     tally.take(told("write", lambda m: m.count("messages", 350), at=103.0 + LIFE, last=False))
     status = pace.status(tally)
-    row = next(row for row in status.stages if row[0] == "process")
-    assert row == ["process", pytest.approx(10), pytest.approx(0.5), pytest.approx(1), "upstream", pytest.approx(0.75)]
+    row = next(row for row in status.stages if row.stage == "process")
+    assert [row.units, row.busy, row.cpu, row.wait_share] == pytest.approx([10, 0.5, 1, 0.75])
+    assert row.wait == "upstream"
     assert status.rate == pytest.approx(100)

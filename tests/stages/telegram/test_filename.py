@@ -4,8 +4,8 @@ import unicodedata
 
 import pytest
 
-from perf.simdc.corpus.filename import HOSTILE
-from stages.telegram.filename import LIMIT, media_path, safe_name
+from tgbulk.perf.simdc.corpus.filename import HOSTILE
+from tgbulk.stages.telegram.filename import LIMIT, media_path, safe_name
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from telethon.tl import types
 
-from perf.simdc.corpus.build import build_world
-from perf.simdc.truth import media, readable_chats, truth_messages
-from perf.simdc.world import World
-from stages.medium import CATEGORIES, THUMBNAIL, UNKNOWN, Absent, Medium
-from stages.telegram.decoder import page, slow_page
-from stages.telegram.media import find, pictures
-from stages.telegram.sparse import REFERENCES, sparse
+from tgbulk.perf.simdc.corpus.build import build_world
+from tgbulk.perf.simdc.truth import media, readable_chats, truth_messages
+from tgbulk.perf.simdc.world import World
+from tgbulk.stages.telegram.decoder import page, slow_page
+from tgbulk.stages.telegram.media import find, pictures
+from tgbulk.stages.telegram.medium import CATEGORIES, THUMBNAIL, UNKNOWN, Absent, Medium
+from tgbulk.stages.telegram.sparse import REFERENCES, sparse
 
 DAY = datetime(2024, 5, 6, tzinfo=UTC)
 SIZES = [types.PhotoSize("m", 320, 240, 100), types.PhotoSize("x", 800, 600, 900), types.PhotoStrippedSize("i", b"1")]
@@ -59,7 +59,18 @@ def test_what_cannot_be_had_is_named(world: World) -> None:
         one.reason for each in truth_messages(world, account, -1001500000011) for one in find(each, {})
         if isinstance(one, Absent)
     )
-    assert absent.keys() == {"empty", "self-destructing", "paid", "on another server", "expired story"}
+    assert absent.keys() == {
+        "empty", "self-destructing", "paid", "on another server", "expired story", "story not sent along", "custom emoji",
+    }
+
+
+@pytest.mark.parametrize(("size", "kept"), [(1, 1), (1024, 1024), (1025, 0), (1 << 20, 0)])
+def test_a_reference_that_none_has_is_not_kept(size: int, kept: int) -> None:
+    """Another one is asked for when the file is: a batch of files has a bound."""
+    medium = sparse(message(types.MessageMediaPhoto(photo=photo())))
+    (one,) = find(medium, {("photo", 7): bytes(size)})
+    assert isinstance(one, Medium)
+    assert len(one.reference) == kept
 
 
 def test_the_largest_size_of_a_photo() -> None:

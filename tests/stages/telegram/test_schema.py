@@ -6,8 +6,8 @@ from binascii import crc32
 import pytest
 from telethon.tl.alltlobjects import tlobjects
 
-from stages.telegram import schema
-from stages.telegram.schema import Field, Layout, SchemaError, constructors, layout, plain_class, reachable
+from tgbulk.stages.telegram import schema
+from tgbulk.stages.telegram.schema import Field, Layout, SchemaError, constructors, layout, plain_class, reachable
 
 CHANNEL_MESSAGES = 0xC776BA4E
 MESSAGE = 0x7600B9D3

@@ -1,19 +1,21 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 import pytest
 from telethon.extensions import BinaryReader
 from telethon.tl import types
 
-from stages.telegram.decoder import DecodeError, slow_page
-from stages.telegram.sparse import PlainReader, sparse
+from tgbulk.stages.telegram.decoder import slow_page
+from tgbulk.stages.telegram.sparse import PlainReader, sparse
+from tgbulk.stages.telegram.wire import DecodeError
 
 DATE = datetime(2024, 2, 29, 12, 0, tzinfo=UTC)
 
 
-def read(value: object) -> object:
+def read(value: Any) -> object:
     return PlainReader(bytes(value)).tgread_object()
 
 

@@ -1,19 +1,20 @@
-"""Files from strangers: each is bounded, explained, and does no more than fail."""
+"""Hostile files: each is bounded, explained, and does no more than fail."""
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from film import Films
 
-from stages.transcode.breaker import Breaker
-from stages.transcode.capability import Status, VaapiCapabilities
-from stages.transcode.config import TranscodeConfig
-from stages.transcode.job import TranscodeJob, TranscodeResult
-from stages.transcode.stop import Stop
-from stages.transcode.tool import Tools
-from stages.transcode.transcoder import Transcoder
+from support.video import Videos
+from tgbulk.stages.archive.video import TranscodeResult
+from tgbulk.stages.protocol.transcode import TranscodeJob
+from tgbulk.stages.transcode.capability import GpuStatus, VaapiCapabilities
+from tgbulk.stages.transcode.config import TranscodeConfig
+from tgbulk.stages.transcode.failure import Breaker
+from tgbulk.stages.transcode.ffmpeg import Tools
+from tgbulk.stages.transcode.process import Stop
+from tgbulk.stages.transcode.transcoder import Transcoder
 
 Give = Callable[..., TranscodeResult]
 
@@ -25,8 +26,8 @@ def give(tools: Tools, tmp_path: Path) -> Give:
     def answer(name: str, content: bytes, kind: str = "video") -> TranscodeResult:
         source = tmp_path / name
         source.write_bytes(content)
-        breaker = Breaker(VaapiCapabilities(Status.NO_DEVICE), False)
-        transcoder = Transcoder(TranscodeConfig(), tools, breaker, Stop(), [].append)
+        breaker = Breaker(VaapiCapabilities(GpuStatus.NO_DEVICE), False)
+        transcoder = Transcoder(TranscodeConfig(), tools, breaker, Stop(), list[object]().append)
         before = sorted(tmp_path.iterdir())
         result = transcoder.handle(TranscodeJob(1, str(source), str(tmp_path / "out.mp4"), kind))
         if result.outcome != "done":
@@ -55,32 +56,32 @@ def wide_avi(width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize("header", ["ffconcat version 1.0\nfile secret.mp4\n", "#EXTM3U\n#EXTINF:1,\nsecret.mp4\n"])
-def test_a_text_that_names_another_file(give: Give, films: Films, tmp_path: Path, header: str) -> None:
-    (tmp_path / "secret.mp4").write_bytes(films("plain.mp4").read_bytes())
-    result = give("film.mp4", header.encode())
+def test_a_text_that_names_another_file(give: Give, videos: Videos, tmp_path: Path, header: str) -> None:
+    (tmp_path / "secret.mp4").write_bytes(videos("plain.mp4").read_bytes())
+    result = give("video.mp4", header.encode())
     assert (result.outcome, result.failure) == ("failed", "input")
 
 
 @pytest.mark.parametrize(
     ("content", "reason"), [(b"", "the file is empty"), (b"\0" * 5000, ""), (b"MZ" + bytes(range(256)) * 40, "")]
 )
-def test_no_film_at_all(give: Give, content: bytes, reason: str) -> None:
-    result = give("film.mp4", content)
+def test_no_video_at_all(give: Give, content: bytes, reason: str) -> None:
+    result = give("video.mp4", content)
     assert (result.outcome, result.failure) == ("failed", "input")
     assert reason in result.reason
-    document = give("film.mp4", content, "document")
+    document = give("video.mp4", content, "document")
     assert (document.outcome, document.action) == ("kept", "leave")
 
 
-def test_half_a_film_without_its_index(give: Give, films: Films) -> None:
-    whole = films("mpeg4.mp4", "-movflags", "0").read_bytes()
-    result = give("film.mp4", whole[: len(whole) // 2])
+def test_half_a_video_without_its_index(give: Give, videos: Videos) -> None:
+    whole = videos("mpeg4.mp4", "-movflags", "0").read_bytes()
+    result = give("video.mp4", whole[: len(whole) // 2])
     assert (result.outcome, result.failure, result.reason) == ("failed", "input", "moov atom not found")
 
 
-def test_half_a_film_with_its_index(give: Give, films: Films) -> None:
-    whole = films("mpeg4.mp4", seconds=4).read_bytes()
-    result = give("film.mp4", whole[: len(whole) // 2])
+def test_half_a_video_with_its_index(give: Give, videos: Videos) -> None:
+    whole = videos("mpeg4.mp4", seconds=4).read_bytes()
+    result = give("video.mp4", whole[: len(whole) // 2])
     assert (result.outcome, result.failure) == ("failed", "damaged")
     assert "the source is damaged: " in result.reason
     assert result.reason.endswith(" s of 4.0 s could be read")
@@ -88,15 +89,15 @@ def test_half_a_film_with_its_index(give: Give, films: Films) -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(100_000, 100_000), (30_000, 30_000), (8192, 8192), (0, 0)])
 def test_a_picture_that_would_fill_the_memory(give: Give, width: int, height: int) -> None:
-    result = give("film.avi", wide_avi(width, height))
+    result = give("video.avi", wide_avi(width, height))
     assert (result.outcome, result.failure) == ("failed", "input")
 
 
 @pytest.mark.parametrize(
     "name", ["a:b.mp4", "p%03d.avi", "-i.mp4", "x;rm -rf $HOME.avi", "moov atom not found.avi", "\udcff\n.avi"]
 )
-def test_names_mean_nothing(give: Give, films: Films, name: str) -> None:
-    result = give(name, films("plain.avi").read_bytes())
+def test_names_mean_nothing(give: Give, videos: Videos, name: str) -> None:
+    result = give(name, videos("plain.avi").read_bytes())
     assert (result.outcome, result.encoder) == ("done", "libx264")
 
 

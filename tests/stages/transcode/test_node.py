@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.transcode.node import _explain, examine, list_nodes
+from tgbulk.stages.transcode.detection import _explain, examine, list_nodes
 
 
 def test_nodes_by_number(tmp_path: Path) -> None:

@@ -10,12 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from stages.transcode.ending import Ending
-from stages.transcode.process import STDERR_HEAD, STDERR_TAIL, Clock, run
-from stages.transcode.progress import LINE_LIMIT, Progress
-from stages.transcode.stop import Stop
+from tgbulk.stages.transcode.encoder import LINE_LIMIT, FfmpegProgress
+from tgbulk.stages.transcode.process import STDERR_HEAD, STDERR_TAIL, Ending, Limits, Stop, run
 
-PATIENT = Clock(30, term_grace=0.2, kill_grace=5)
+PATIENT = Limits(30, term_grace=0.2, kill_grace=5)
 DEAF = "trap '' TERM INT HUP; echo started; while :; do sleep 0.05; done"
 
 
@@ -56,24 +54,24 @@ def test_a_program_that_is_not_there() -> None:
 
 
 def test_the_total_clock_kills_who_ignores_term() -> None:
-    ended = run(["sh", "-c", DEAF], Clock(0.3, term_grace=0.2, kill_grace=5))
+    ended = run(["sh", "-c", DEAF], Limits(0.3, term_grace=0.2, kill_grace=5))
     assert (ended.ending, ended.returncode) == (Ending.EXPIRED, -signal.SIGKILL)
 
 
 def test_the_stall_clock_runs_while_nothing_grows() -> None:
     script = "while :; do echo out_time_us=7000000; sleep 0.02; done"
-    progress = Progress()
-    ended = run(["sh", "-c", script], Clock(30, stall=0.3, term_grace=0.5), hear=progress.hear)
+    progress = FfmpegProgress()
+    ended = run(["sh", "-c", script], Limits(30, stall=0.3, term_grace=0.5), receive=progress.receive)
     assert (ended.ending, progress.seconds) == (Ending.STALLED, 7)
     script = "i=0; while [ $i -lt 20 ]; do i=$((i+1)); echo frame=$i; sleep 0.05; done"
-    assert run(["sh", "-c", script], Clock(30, stall=0.8), hear=Progress().hear).good
+    assert run(["sh", "-c", script], Limits(30, stall=0.8), receive=FfmpegProgress().receive).good
 
 
 def test_a_file_that_is_written_is_progress_too(tmp_path: Path) -> None:
     output = tmp_path / "output"
     script = f"i=0; while [ $i -lt 40 ]; do i=$((i+1)); echo x > {output}; sleep 0.05; done"
-    assert run(["sh", "-c", script], Clock(30, stall=0.8), writes=output).good
-    assert run(["sh", "-c", f"echo x > {output}; sleep 1000"], Clock(30, stall=0.3), writes=output).ending is Ending.STALLED
+    assert run(["sh", "-c", script], Limits(30, stall=0.8), writes=output).good
+    assert run(["sh", "-c", f"echo x > {output}; sleep 1000"], Limits(30, stall=0.3), writes=output).ending is Ending.STALLED
 
 
 def test_a_stop_ends_it() -> None:
@@ -95,8 +93,8 @@ def test_the_whole_group_goes(script: str) -> None:
 
 def test_a_killed_owner_takes_the_child_along(tmp_path: Path) -> None:
     owner = (
-        "from stages.transcode.process import Clock, run\n"
-        f"run(['sh', '-c', 'echo $$ > {tmp_path}/pid; exec sleep 1000'], Clock(1000))"
+        "from tgbulk.stages.transcode.process import Limits, run\n"
+        f"run(['sh', '-c', 'echo $$ > {tmp_path}/pid; exec sleep 1000'], Limits(1000))"
     )
     process = subprocess.Popen([sys.executable, "-c", owner], cwd=Path(__file__).parents[3])
     path = tmp_path / "pid"
@@ -133,10 +131,10 @@ def test_variables_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_progress_in_any_pieces() -> None:
     text = b"frame=1\nout_time_us=N/A\nspeed=N/A\nprogress=continue\n"
     text += b"frame=5\nout_time_us=2500000\nspeed=1.5x\nprogress=end\n"
-    whole, pieces = Progress(), Progress()
-    assert whole.hear(text)
-    assert not whole.hear(text)
-    assert [pieces.hear(text[i : i + 1]) for i in range(len(text))].count(True) == 3
+    whole, pieces = FfmpegProgress(), FfmpegProgress()
+    assert whole.receive(text)
+    assert not whole.receive(text)
+    assert [pieces.receive(text[i : i + 1]) for i in range(len(text))].count(True) == 3
     assert (whole.seconds, whole.speed) == (pieces.seconds, pieces.speed) == (2.5, 1.5)
-    assert not whole.hear(b"x" * 10 * LINE_LIMIT)
-    assert whole.hear(b"\nframe=6\n")
+    assert not whole.receive(b"x" * 10 * LINE_LIMIT)
+    assert whole.receive(b"\nframe=6\n")

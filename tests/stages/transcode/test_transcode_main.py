@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from film import Films
-from standin import Standin
 
-from engine.channel import Channel, ChannelClosed, control_pair
-from engine.supervisor import Child, Died, Supervisor, Told
-from stages.event import Finish, Notice, Ready
-from stages.transcode.config import TranscodeConfig
-from stages.transcode.job import Begun, TranscodeJob, TranscodeProgress, TranscodeResult, TranscodeSummary
-from stages.transcode.tool import Tools
+from support.standin import Standin
+from support.video import Videos
+from tgbulk.engine.channel import Channel, ChannelClosed, control_pair
+from tgbulk.engine.supervisor import Child, Exited, Received, Supervisor
+from tgbulk.stages.archive.video import TranscodeResult
+from tgbulk.stages.protocol.event import Finish, Notice, Ready
+from tgbulk.stages.protocol.transcode import Begun, TranscodeJob, TranscodeProgress, TranscodeSummary
+from tgbulk.stages.run.attempt import EntryPoints
+from tgbulk.stages.transcode.config import TranscodeConfig, TranscodeContext
+from tgbulk.stages.transcode.ffmpeg import Tools
 
 PATIENCE = 30.0
 
@@ -35,17 +37,17 @@ class Room:
     begun: set[int] = field(default_factory=set)
 
     def until(self, kind: type[Any]) -> list[Any]:
-        """What the process tells the supervisor, up to the first of that kind (Died: to its end)."""
+        """What the process tells the supervisor, up to the first of that kind (Exited: to its end)."""
         told: list[Any] = []
         deadline = time.monotonic() + PATIENCE
         for event in self.supervisor.events():
             assert time.monotonic() < deadline, told
-            if isinstance(event, Told):
+            if isinstance(event, Received):
                 told.append(event.frame)
                 if isinstance(event.frame, kind):
                     return told
-            if isinstance(event, Died):
-                if kind is Died:
+            if isinstance(event, Exited):
+                if kind is Exited:
                     return told
                 raise AssertionError(told)
         raise AssertionError(told)
@@ -68,12 +70,12 @@ class Room:
 @pytest.fixture
 def rooms() -> Iterator[Any]:
     started: list[Room] = []
-    with Supervisor(["stages.transcode.main"]) as supervisor:
+    with Supervisor(["tgbulk.stages.transcode.main"]) as supervisor:
 
         def start(config: TranscodeConfig) -> Room:
             jobs, their_jobs = control_pair()
             their_results, results = control_pair()
-            child = supervisor.start("transcode", "stages.transcode.main:main", config, their_jobs, their_results)
+            child = supervisor.start("transcode", EntryPoints.transcode, TranscodeContext(config, their_jobs, their_results))
             their_jobs.close()
             their_results.close()
             started.append(Room(supervisor, child, jobs, results))
@@ -86,10 +88,10 @@ def rooms() -> Iterator[Any]:
 
 
 @pytest.fixture
-def standin(films: Films, tools: Tools, tmp_path: Path) -> Standin:
+def standin(videos: Videos, tools: Tools, tmp_path: Path) -> Standin:
     folder = tmp_path / "standin"
     folder.mkdir()
-    standin = Standin(folder, tools.ffmpeg, films("silent.mp4"), films("silent.mp4"))
+    standin = Standin(folder, tools.ffmpeg, videos("silent.mp4"), videos("silent.mp4"))
     standin.will(cpu="hang")
     return standin
 
@@ -119,59 +121,59 @@ def ends(pid: int) -> bool:
     return False
 
 
-def test_jobs_are_answered(rooms: Any, films: Films, tools: Tools, tmp_path: Path) -> None:
+def test_jobs_are_answered(rooms: Any, videos: Videos, tools: Tools, tmp_path: Path) -> None:
     room = rooms(TranscodeConfig(dri=tmp_path))
     names = ["plain.mp4", "plain.avi", "plain.mkv", "voice.ogg"]
     for number, name in enumerate(names):
-        room.ask(number, films(name), tmp_path)
+        room.ask(number, videos(name), tmp_path)
     room.ask(9, tmp_path / "nowhere", tmp_path)
     results = {result.number: result for result in (room.answer() for _ in range(5))}
     assert [results[number].action for number in range(4)] == ["skip", "transcode", "remux", "leave"]
     assert [results[number].encoder for number in (0, 1, 2, 3, 9)] == ["", "libx264", "copy", "", ""]
     assert (results[9].outcome, results[9].reason) == ("failed", "the original is not there")
     room.jobs.close()
-    told = room.until(Died)
+    told = [frame for frame in room.until(Exited) if not isinstance(frame, TranscodeProgress)]  # of a second or more
     assert (room.child.status, [type(frame) for frame in told]) == (0, [Notice, Ready, TranscodeSummary])
-    assert told[0].text == f"films are encoded on the CPU: there is no render node in {tmp_path}"
+    assert told[0].text == f"videos are encoded on the CPU: there is no render node in {tmp_path}"
     assert (told[2].outcomes, told[2].encoders) == ({"kept": 2, "done": 2, "failed": 1}, {"libx264": 1, "copy": 1})
     with pytest.raises(ChannelClosed):
         room.answer()
     assert room.begun == set()
 
 
-def test_progress_is_told(rooms: Any, standin: Standin, films: Films, tmp_path: Path) -> None:
+def test_progress_is_told(rooms: Any, standin: Standin, videos: Videos, tmp_path: Path) -> None:
     standin.will(cpu="slow")
     room = rooms(TranscodeConfig(ffmpeg=str(standin.ffmpeg), force_cpu=True))
-    room.ask(1, films("silent.mkv"), tmp_path)
+    room.ask(1, videos("silent.mkv"), tmp_path)
     progress = room.until(TranscodeProgress)[-1]
     assert (progress.number, progress.encoder, progress.done) == (1, "libx264", 0)
     room.child.control.send(Finish())
     stopped = room.answer()
     assert (stopped.outcome, stopped.failure) == ("stopped", "stopped")
-    room.until(Died)
+    room.until(Exited)
     assert list(tmp_path.glob("1.*")) == []
 
 
-def test_a_stop_in_the_middle(rooms: Any, standin: Standin, films: Films, tmp_path: Path) -> None:
+def test_a_stop_in_the_middle(rooms: Any, standin: Standin, videos: Videos, tmp_path: Path) -> None:
     room = rooms(TranscodeConfig(ffmpeg=str(standin.ffmpeg), force_cpu=True, term_grace=0.3))
-    room.ask(1, films("silent.mkv"), tmp_path)
-    room.ask(2, films("mpeg4.mp4"), tmp_path)
+    room.ask(1, videos("silent.mkv"), tmp_path)
+    room.ask(2, videos("mpeg4.mp4"), tmp_path)
     pid = stuck(standin)
     room.child.control.send(Finish())
     assert {room.answer().outcome for _ in range(2)} == {"stopped"}
-    told = room.until(Died)
+    told = room.until(Exited)
     assert room.child.status == 0
     assert told[-1].outcomes == {"stopped": 2}
     assert ends(pid)
 
 
-def test_a_killed_transcode_process_leaves_no_ffmpeg(rooms: Any, standin: Standin, films: Films, tmp_path: Path) -> None:
+def test_a_killed_transcode_process_leaves_no_ffmpeg(rooms: Any, standin: Standin, videos: Videos, tmp_path: Path) -> None:
     room = rooms(TranscodeConfig(ffmpeg=str(standin.ffmpeg), force_cpu=True))
-    room.ask(1, films("silent.mkv"), tmp_path)
+    room.ask(1, videos("silent.mkv"), tmp_path)
     room.until(Ready)
     pid = stuck(standin)
     os.kill(room.child.pid, signal.SIGKILL)
-    room.until(Died)
+    room.until(Exited)
     assert ends(pid)
     with pytest.raises(ChannelClosed):
         room.answer()
@@ -195,27 +197,27 @@ def test_killed_while_it_looks_for_a_gpu(temporary: Path, rooms: Any, standin: S
     pid = stuck(standin, "trial")
     next(event for event in room.supervisor.events() if room.child.pid)
     os.kill(room.child.pid, signal.SIGKILL)
-    room.until(Died)
+    room.until(Exited)
     assert ends(pid)
     assert list(temporary.iterdir()) == []
 
 
-def test_a_supervisor_that_is_gone_leaves_no_ffmpeg(standin: Standin, films: Films, tmp_path: Path) -> None:
+def test_a_supervisor_that_is_gone_leaves_no_ffmpeg(standin: Standin, videos: Videos, tmp_path: Path) -> None:
     jobs, their_jobs = control_pair()
     their_results, results = control_pair()
-    with Supervisor(["stages.transcode.main"]) as supervisor:
+    with Supervisor(["tgbulk.stages.transcode.main"]) as supervisor:
         config = TranscodeConfig(ffmpeg=str(standin.ffmpeg), force_cpu=True)
-        supervisor.start("transcode", "stages.transcode.main:main", config, their_jobs, their_results)
-        jobs.send(TranscodeJob(1, str(films("silent.mkv")), str(tmp_path / "1.mp4"), "video"))
+        supervisor.start("transcode", EntryPoints.transcode, TranscodeContext(config, their_jobs, their_results))
+        jobs.send(TranscodeJob(1, str(videos("silent.mkv")), str(tmp_path / "1.mp4"), "video"))
         pid = stuck(standin)
     assert ends(pid)
     for channel in (jobs, their_jobs, results, their_results):
         channel.close()
 
 
-def test_fetch_that_is_gone_ends_it(rooms: Any, films: Films, tools: Tools, tmp_path: Path) -> None:
+def test_fetch_that_is_gone_ends_it(rooms: Any, videos: Videos, tools: Tools, tmp_path: Path) -> None:
     room = rooms(TranscodeConfig(force_cpu=True))
     room.results.close()
-    room.ask(1, films("plain.mp4"), tmp_path)
-    room.until(Died)
+    room.ask(1, videos("plain.mp4"), tmp_path)
+    room.until(Exited)
     assert room.child.status == 0

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.transcode.capability import Status
-from stages.transcode.vainfo import read_vainfo
+from tgbulk.stages.transcode.capability import GpuStatus, read_vainfo
 
 OUTPUTS = sorted((Path(__file__).parent / "vainfo").glob("*.txt"))
 START = (
@@ -95,7 +94,7 @@ def test_real_outputs(path: Path) -> None:
 )
 def test_failures(output: str, returncode: int, error_class: str) -> None:
     read = read_vainfo(output, returncode)
-    assert (read.status, read.error_class) == (Status.ERROR, error_class)
+    assert (read.status, read.error_class) == (GpuStatus.ERROR, error_class)
     assert read.reason
     assert (read.encoders, read.decoders, read.driver) == ((), (), "")
 
@@ -105,18 +104,18 @@ def test_errors_before_a_success_are_none() -> None:
     before += "libva error: /x/iHD_drv_video.so init failed\nlibva info: va_openDriver() returns 1\n"
     before += "libva info: Trying to open /x/i965_drv_video.so\nlibva info: va_openDriver() returns 0\n"
     read = read_vainfo(before + START.format("Something else 1.0") + ENCODE * 3)
-    assert (read.status, read.encoders, read.driver_name) == (Status.AVAILABLE, ("h264",), "i965")
+    assert (read.status, read.encoders, read.driver_name) == (GpuStatus.AVAILABLE, ("h264",), "i965")
 
 
 def test_an_empty_list_is_a_driver_without_encoder() -> None:
     read = read_vainfo(START.format("Mesa Gallium driver 23.1 for AMD Radeon"))
-    assert (read.status, read.vendor, read.driver_name, read.partial) == (Status.NO_ENCODER, "amd", "radeonsi", False)
+    assert (read.status, read.vendor, read.driver_name, read.partial) == (GpuStatus.NO_ENCODER, "amd", "radeonsi", False)
 
 
 @pytest.mark.parametrize("profile", ["H264StereoHigh", "H264MultiviewHigh", "H264High10", "HEVCMain", "None"])
 def test_other_profiles_are_not_h264(profile: str) -> None:
     read = read_vainfo(START.format("Intel iHD driver") + f"      VAProfile{profile}  :\tVAEntrypointEncSlice\n")
-    assert (read.status, "h264" in read.encoders) == (Status.NO_ENCODER, False)
+    assert (read.status, "h264" in read.encoders) == (GpuStatus.NO_ENCODER, False)
 
 
 @pytest.mark.parametrize("cut", ["      VAProfileH264Hi", "      VAProfileH264High               :\tVAEntry", ""])
@@ -124,7 +123,7 @@ def test_a_list_that_was_cut(cut: str) -> None:
     whole = START.format("Intel iHD driver") + ENCODE
     assert not read_vainfo(whole).partial
     read = read_vainfo(whole + cut if cut else ENCODE)
-    assert (read.partial, read.status) == (True, Status.AVAILABLE)
+    assert (read.partial, read.status) == (True, GpuStatus.AVAILABLE)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +155,7 @@ def test_names_of_drivers(driver: str, name: str, vendor: str) -> None:
 def test_ends_of_lines(end: str, last: bool) -> None:
     output = (START.format("Intel iHD driver") + ENCODE).replace("\n", end)
     read = read_vainfo(output if last else output.rstrip())
-    assert (read.status, read.driver, read.partial) == (Status.AVAILABLE, "Intel iHD driver", False)
+    assert (read.status, read.driver, read.partial) == (GpuStatus.AVAILABLE, "Intel iHD driver", False)
 
 
 def test_the_list_of_attributes() -> None:
@@ -165,7 +164,7 @@ def test_the_list_of_attributes() -> None:
     pairs = "".join(f"VAProfileH264High/VAEntrypoint{entry}\n{attribute}" for entry in ("VLD", "EncSliceLP"))
     header = START.replace("profile and entrypoints", "config attributes per profile/entrypoint pair")
     read = read_vainfo(header.format("Intel iHD driver") + pairs)
-    assert (read.status, read.encoders, read.decoders) == (Status.AVAILABLE, ("h264",), ("h264",))
+    assert (read.status, read.encoders, read.decoders) == (GpuStatus.AVAILABLE, ("h264",), ("h264",))
     assert (read.low_power_only, read.partial) == (True, False)
 
 
@@ -174,20 +173,20 @@ def test_other_codecs() -> None:
              "H264High:EncPicture", "VVCMain10:VLD"]  # fmt: skip
     lines = (f"VAProfile{pair}\n".replace(":", ": VAEntrypoint") for pair in pairs)
     read = read_vainfo(START.format("Intel iHD driver") + "".join(lines))
-    assert (read.status, read.low_power_only) == (Status.NO_ENCODER, False)
+    assert (read.status, read.low_power_only) == (GpuStatus.NO_ENCODER, False)
     assert (read.encoders, read.decoders) == (("av1", "hevc", "mjpeg", "vp9"), ("vvc",))
 
 
 def test_a_crash_behind_the_list_is_no_error() -> None:
     read = read_vainfo(START.format("VA-API NVDEC driver [egl backend]") + "  VAProfileH264Main: VAEntrypointVLD\n", -11)
-    assert (read.status, read.driver_name, read.decoders, read.partial) == (Status.NO_ENCODER, "nvidia", ("h264",), False)
+    assert (read.status, read.driver_name, read.decoders, read.partial) == (GpuStatus.NO_ENCODER, "nvidia", ("h264",), False)
 
 
 def test_a_profile_that_vainfo_does_not_know() -> None:
     read = read_vainfo(START.format("Intel iHD driver") + ENCODE + "      VAProfileHEVCMain12 : <unknown entrypoint>\n")
-    assert (read.status, read.partial) == (Status.AVAILABLE, False)
+    assert (read.status, read.partial) == (GpuStatus.AVAILABLE, False)
 
 
 def test_cut_behind_the_name_of_the_driver() -> None:
     read = read_vainfo("vainfo: VA-API version: 1.17 (libva 2.12.0)\nvainfo: Driver version: Intel iHD driver\n", -15)
-    assert (read.status, read.driver, read.partial) == (Status.NO_ENCODER, "Intel iHD driver", True)
+    assert (read.status, read.driver, read.partial) == (GpuStatus.NO_ENCODER, "Intel iHD driver", True)

@@ -1,0 +1,4 @@
+"""`python -m tgbulk` is `tgbulk`."""
+from tgbulk.cli.main import main
+
+main(prog_name="tgbulk")

@@ -1,0 +1,28 @@
+"""`tgbulk merge`"""
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tgbulk.cli.signals import stop_in_order
+from tgbulk.engine.error import StorageError
+from tgbulk.stages.archive.folder import Archive
+from tgbulk.stages.fleet.merger import merge as merge_archives
+
+
+@click.command()
+@click.argument("archives", nargs=-1, required=True)
+@click.option("-o", "--output", "target", required=True, metavar="ARCHIVE", help="Folder of the merged archive, new or old.")
+def merge(archives: tuple[str, ...], target: str) -> None:
+    """Copy the chats of ARCHIVES into one archive, which `tgbulk export` continues.
+
+    A chat that two of them have is refused, and so are private chats of two accounts, whose ids may mean different chats.
+    """
+    place = Archive(Path(target))
+    with stop_in_order(), place.open():
+        try:
+            count = merge_archives([Archive(Path(one)) for one in archives], place)
+        except OSError as error:
+            raise StorageError(error.filename or place.root, error.strerror or str(error)) from error
+    click.echo(f"{count} chats in {target}", err=True)

@@ -1,0 +1,53 @@
+"""Which account brought which messages of a chat, where several did: `out`, `mentioned` and what was read, chosen or paid
+for are true for that account alone."""
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from tgbulk.stages.archive.id_range import IdRange, merge
+
+#: Ranges of an account that are kept; of more, the lower half is known no more.
+MOST = 2000
+
+
+class Sources:
+    """Of one chat. Ids of no account: nobody knows, as after a kill."""
+
+    def __init__(self, main: int, ids: dict[int, list[IdRange]] | None = None) -> None:
+        """main: the account that brought all so far, where `ids` is empty."""
+        self._main = main
+        self.ids = ids or {}
+        #: whether it has to be written
+        self.dirty = False
+
+    def add(self, account: int, ids: IdRange, before: Iterable[IdRange]) -> None:
+        """This account brought these ids; before: all that was there."""
+        if not self.ids:
+            there = list(before)
+            if not there:
+                self._main = account
+            if account == self._main:
+                return
+            self.ids[self._main] = there
+        known = merge([*self.ids.get(account, ()), ids])
+        self.ids[account] = known if len(known) <= MOST else known[len(known) // 2 :]
+        self.dirty = True
+
+    def document(self) -> list[dict[str, Any]] | None:
+        """As chat.json has it, None where one account brought all."""
+        found = [{"account": one, "ids": [ids.closed() for ids in known]} for one, known in sorted(self.ids.items())]
+        return found or None
+
+    @classmethod
+    def begin(cls, before: int, account: int, covered: list[IdRange], found: list[dict[str, Any]] | None) -> Sources:
+        """When a run begins with this account, where another one, `before`, may have brought what is covered."""
+        made = cls.read(before, found)
+        if not made.ids and before != account and covered:
+            made.ids[before] = covered
+        return made
+
+    @classmethod
+    def read(cls, main: int, found: list[dict[str, Any]] | None) -> Sources:
+        """TypeError, ValueError or KeyError for what is none."""
+        return cls(main, {int(one["account"]): [IdRange.from_closed(ids) for ids in one["ids"]] for one in found or ()})

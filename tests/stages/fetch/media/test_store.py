@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from tgbulk.engine.folder import UnsafeNameError
+from tgbulk.stages.fetch.media.store import Store
+
+PATH = "document/0a/10_name.txt"
+DATA = b"content" * 1000
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path)
+
+
+def test_a_whole_file_with_its_time_and_mode(store: Store, tmp_path: Path) -> None:
+    assert store.existing(PATH) is None
+    assert store.keep(PATH, DATA, 1_600_000_000) == hashlib.sha256(DATA).digest()
+    file = tmp_path / "media" / PATH
+    assert file.read_bytes() == DATA
+    assert file.stat().st_mtime == 1_600_000_000
+    assert stat.S_IMODE(file.stat().st_mode) & 0o133 == 0
+    assert store.existing(PATH) == (len(DATA), hashlib.sha256(DATA).digest())
+    assert [one.name for one in file.parent.iterdir()] == ["10_name.txt"]
+
+
+def test_a_part_is_taken_up_and_a_longer_one_cut(store: Store, tmp_path: Path) -> None:
+    descriptor = store.open_part(PATH)
+    os.write(descriptor, b"z" * 100_000)
+    os.close(descriptor)
+    descriptor = store.open_part(PATH)
+    assert os.fstat(descriptor).st_size == 100_000
+    os.close(descriptor)
+    store.keep(PATH, DATA, 0)
+    assert (tmp_path / "media" / PATH).read_bytes() == DATA
+    store.discard(PATH)
+    assert (tmp_path / "media" / PATH).exists()
+
+
+def test_a_link_where_the_part_should_be_is_replaced(store: Store, tmp_path: Path) -> None:
+    store.keep(PATH, b"", 0)
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"mine")
+    part = tmp_path / "media" / (PATH + ".part")
+    for make in (part.symlink_to, part.hardlink_to):
+        make(victim)
+        store.keep(PATH, DATA, 0)
+        assert victim.read_bytes() == b"mine"
+        assert (tmp_path / "media" / PATH).read_bytes() == DATA
+    os.mkfifo(part)
+    store.keep(PATH, DATA, 0)
+
+
+def test_a_link_where_the_file_should_be_is_replaced(store: Store, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_bytes(DATA)
+    file = tmp_path / "media" / PATH
+    file.parent.mkdir(parents=True)
+    file.symlink_to(victim)
+    assert store.existing(PATH) is None
+    store.keep(PATH, b"other", 0)
+    assert victim.read_bytes() == DATA
+    assert not file.is_symlink()
+
+
+@pytest.mark.parametrize("linked", ["media/document", "media/document/0a"])
+def test_a_link_on_the_way_is_refused(store: Store, tmp_path: Path, linked: str) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    place = tmp_path / linked
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(outside)
+    with pytest.raises(OSError, match="a link, which is not followed"):
+        store.keep(PATH, DATA, 0)
+    assert list(outside.iterdir()) == []
+
+
+def test_media_may_be_a_link_to_a_larger_disk(store: Store, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    (tmp_path / "media").rename(disk)
+    (tmp_path / "media").symlink_to(disk)
+    store.keep(PATH, DATA, 0)
+    assert (disk / PATH).read_bytes() == DATA
+    assert Store(tmp_path).existing(PATH) == (len(DATA), hashlib.sha256(DATA).digest())
+
+
+LEADING_OUT = ["../x", "photo/../../x", "/etc/x", "photo//x", "photo/./x", "..", "", "photo/", "a\0b", "x" * 300]
+
+
+@pytest.mark.parametrize("path", LEADING_OUT)
+def test_a_path_that_leads_out_is_refused(store: Store, tmp_path: Path, path: str) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    for call in (store.existing, store.open_part, store.discard, lambda one: store.keep(one, DATA, 0)):
+        with pytest.raises(UnsafeNameError):
+            call(path)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_no_descriptor_is_left(store: Store, tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    store.keep(PATH, DATA, 0)
+    store.existing(PATH)
+    store.existing("document/0b/none")
+    store.discard(PATH)
+    (tmp_path / "media" / "photo").symlink_to(tmp_path)
+    with pytest.raises(OSError, match="a link, which is not followed"):
+        store.keep("photo/00/1.jpg", DATA, 0)
+    assert len(os.listdir("/proc/self/fd")) == before

@@ -1,0 +1,120 @@
+"""What a server may send: bytes of a packet, of an answer, of what is unpacked, and its type."""
+from __future__ import annotations
+
+import asyncio
+import gzip
+import resource
+from typing import Any
+
+import pytest
+from telethon.extensions import BinaryReader
+from telethon.tl import functions, types
+from telethon.tl.core.gzippacked import GzipPacked
+from telethon.tl.core.rpcresult import RpcResult
+from telethon.tl.tlobject import TLObject
+
+from tgbulk.stages.fetch.bound import (
+    ANSWER_BYTES,
+    ERROR_TEXT,
+    PACKET_BYTES,
+    TOO_LARGE,
+    UNPACKED_BYTES,
+    FullConnection,
+    State,
+    UnusableAnswer,
+    _Budget,
+    read,
+)
+
+#: boolTrue
+TRUE = bytes.fromhex("b5757299")
+STATE = functions.updates.GetStateRequest()
+
+
+@pytest.fixture(autouse=True)
+def _packet() -> None:
+    _Budget.left = UNPACKED_BYTES
+
+
+def result(body: bytes) -> Any:
+    head = RpcResult.CONSTRUCTOR_ID.to_bytes(4, "little") + (7).to_bytes(8, "little")
+    return BinaryReader(head + body).tgread_object()
+
+
+def packed(data: bytes) -> bytes:
+    made: bytes = GzipPacked.CONSTRUCTOR_ID.to_bytes(4, "little") + TLObject.serialize_bytes(gzip.compress(data, 1))
+    return made
+
+
+@pytest.mark.parametrize("size", [0, 1, 100_000, ANSWER_BYTES - 1, ANSWER_BYTES])
+def test_what_is_not_too_large(size: int) -> None:
+    assert result(packed(bytes(size))).body == bytes(size)
+    assert result(bytes(4) + bytes(size // 4 * 4 - 4) if size >= 8 else bytes(8)).body is not TOO_LARGE
+
+
+@pytest.mark.parametrize("size", [ANSWER_BYTES + 1, 2 * ANSWER_BYTES, 1 << 30])
+def test_what_is_unpacked_has_a_bound(size: int) -> None:
+    """And takes no memory beyond it."""
+    packer = gzip.zlib.compressobj(1, gzip.zlib.DEFLATED, 31)  # type: ignore[attr-defined]
+    data = b"".join(packer.compress(bytes(1 << 20)) for _ in range(-(-size >> 20))) + packer.flush()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    answer = result(GzipPacked.CONSTRUCTOR_ID.to_bytes(4, "little") + TLObject.serialize_bytes(data))
+    assert (answer.req_msg_id, answer.body) == (7, TOO_LARGE)
+    with pytest.raises(UnusableAnswer, match="more than 8 MiB"):
+        read(STATE, answer.body)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10
+
+
+def test_all_answers_of_a_packet_have_one() -> None:
+    answers = [result(packed(bytes(ANSWER_BYTES))).body for _ in range(10)]
+    assert [one is TOO_LARGE for one in answers] == [False] * 4 + [True] * 6
+    with pytest.raises(BufferError):
+        State(None, {"telethon.network.mtprotostate": None}).decrypt_message_data(b"")
+    assert result(packed(b"again")).body == b"again"
+
+
+def test_an_error_keeps_the_beginning_of_its_text() -> None:
+    error = bytes(types.RpcError(400, "X" * 200_000))
+    for body in (error, packed(error)):
+        assert result(body).error.error_message == "X" * ERROR_TEXT
+
+
+@pytest.mark.parametrize(
+    ("request_", "answer"),
+    [
+        (STATE, types.updates.State(1, 2, None, 4, 5)),
+        (functions.InvokeWithTakeoutRequest(1, STATE), types.updates.State(1, 2, None, 4, 5)),
+        (functions.account.FinishTakeoutSessionRequest(), TRUE),
+    ],
+)
+def test_an_answer_of_its_type(request_: Any, answer: Any) -> None:
+    assert read(request_, bytes(answer)) is not None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"abc",
+        bytes(4),
+        TRUE,
+        bytes(types.messages.Messages([], [], [], [])),
+        bytes(types.updates.State(1, 2, None, 4, 5))[:-2],
+        bytes.fromhex("15c4b51c00000000"),
+        bytes.fromhex("15c4b51cffffff7f"),
+        bytes(types.UserEmpty(1)),
+    ],
+)
+def test_an_answer_that_is_none(body: bytes) -> None:
+    with pytest.raises(UnusableAnswer, match=r"cannot be read|of another type"):
+        read(STATE, body)
+
+
+def test_a_packet_has_a_bound() -> None:
+    async def receive() -> None:
+        reader = asyncio.StreamReader()
+        reader.feed_data((PACKET_BYTES + 9).to_bytes(4, "little") + bytes(1000))
+        await FullConnection.packet_codec(None).read_packet(reader)
+
+    with pytest.raises(ConnectionError, match="announces a packet"):
+        asyncio.run(receive())

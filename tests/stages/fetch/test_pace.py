@@ -1,0 +1,134 @@
+"""What was learnt of limits, on disk between runs; and flood waits that never end."""
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from telethon import errors
+from telethon.tl import functions
+
+from support.virtual import virtually
+from tgbulk.engine import document
+from tgbulk.stages.fetch.bucket import Pace
+from tgbulk.stages.fetch.caller import PARK_SECONDS, Caller
+from tgbulk.stages.fetch.error import FloodParkedError
+from tgbulk.stages.fetch.pace import DAY_SECONDS, Paces
+
+METHOD = "updates.getState"
+LEARNT = Pace(9.98, 24.5, 3, 1200)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    paces = Paces(tmp_path / "main.pace", b"login")
+    paces.keep(METHOD, False, LEARNT)
+    paces.save()
+    return tmp_path / "main.pace"
+
+
+def test_it_is_there_in_the_next_run(path: Path) -> None:
+    paces = Paces(path, b"login")
+    found = paces.get(METHOD, False)
+    assert paces.cold == ""
+    assert found is not None
+    assert found.pace == LEARNT
+    assert found.idle < 60
+    assert paces.get(METHOD, True) is None
+    assert paces.get("messages.getHistory", False) is None
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_it_belongs_to_one_login(path: Path) -> None:
+    paces = Paces(path, b"other")
+    assert (paces.get(METHOD, False), paces.cold) == (None, "")
+
+
+def test_any_damage_makes_it_cold(path: Path) -> None:
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 7):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        paces = Paces(path, b"login")
+        assert (paces.get(METHOD, False), paces.cold) == (None, "it is cut short or damaged")
+    path.write_bytes(whole[: len(whole) // 2])
+    assert Paces(path, b"login").cold
+    path.unlink()
+    path.mkdir()
+    assert Paces(path, b"login").cold == "it is not a file of its own"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"rate": 0.0}, {"rate": -1.0}, {"rate": 1e9}, {"rate": "fast"}, {"allowance": -1}, {"allowance": 1e300},
+        {"lessons": -1}, {"served": None}, {"used": "today"}, {"rate": None},
+    ],
+)
+def test_what_makes_no_sense_is_not_used(path: Path, row: dict[str, Any]) -> None:
+    found = document.load(path)
+    found["paces"][METHOD] |= row
+    path.write_bytes(document.dump(found))
+    assert Paces(path, b"login").get(METHOD, False) is None
+    nonsense: list[Any] = [7, [], {METHOD: 3}, {METHOD: {}}]
+    for rows in nonsense:
+        path.write_bytes(document.dump(found | {"paces": rows}))
+        assert Paces(path, b"login").get(METHOD, False) is None
+
+
+def test_it_grows_old(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.time()
+    paces = Paces(path, b"login")
+    monkeypatch.setattr(time, "time", lambda: now + 8 * DAY_SECONDS)
+    found = paces.get(METHOD, False)
+    assert found is not None
+    assert (found.pace.rate, found.pace.lessons) == (LEARNT.rate, 1)
+    monkeypatch.setattr(time, "time", lambda: now + 61 * DAY_SECONDS)
+    assert paces.get(METHOD, False) is None
+    monkeypatch.setattr(time, "time", lambda: now - 8 * DAY_SECONDS)
+    found = paces.get(METHOD, False)
+    assert found is not None
+    assert found.idle == 0
+
+
+def flooding(seconds: int, asked: list[Any], paces: Paces | None = None) -> Caller:
+    """A caller whose server answers every request with this flood wait. No data centre that floods for a quarter of an hour
+    can be had in a test: time is virtual here, and so there is no socket."""
+
+    async def send(request: Any) -> None:
+        asked.append(request)
+        raise errors.FloodWaitError(request, seconds)
+
+    client: Any = SimpleNamespace(_sender=SimpleNamespace(send=send))
+    access: Any = SimpleNamespace(server_name="Telegram", account="main")
+    return Caller(client, access, lambda *_: None, paces=paces)
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 30])
+def test_flood_waits_without_end_park_the_method(seconds: int) -> None:
+    asked: list[Any] = []
+
+    async def main() -> float:
+        caller = flooding(seconds, asked)
+        with pytest.raises(FloodParkedError, match="before the next updates"):
+            await caller.call(functions.updates.GetStateRequest())
+        with pytest.raises(FloodParkedError):
+            await caller.call(functions.updates.GetStateRequest())
+        return asyncio.get_running_loop().time()
+
+    assert PARK_SECONDS / 2 < virtually(main()) < 2 * PARK_SECONDS
+    assert len(asked) < 40
+
+
+def test_a_run_that_is_killed_keeps_what_its_flood_waits_taught(tmp_path: Path) -> None:
+    path = tmp_path / "main.pace"
+
+    async def main() -> None:
+        caller = flooding(PARK_SECONDS + 1, [], Paces(path, b"login"))
+        with pytest.raises(FloodParkedError):
+            await caller.call(functions.updates.GetStateRequest())
+
+    virtually(main())
+    assert Paces(path, b"login").get(METHOD, False) is not None

@@ -1,0 +1,180 @@
+"""The exit code of a run, out of what its processes said."""
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tgbulk.engine.error import ExitCode
+from tgbulk.stages.archive.video import VideosStated
+from tgbulk.stages.collect.status import Measured
+from tgbulk.stages.protocol.event import ChatEnded, ChatFailed, ChatProgress, ChatStarted, ChatStated, Fetched, Stopped
+from tgbulk.stages.run.outcome import MOST_KEPT, Outcome
+from tgbulk.stages.telegram.medium import MediaStated
+
+DONE, OTHER, GAPS = (ChatEnded(0, 1, 9, 4, 0, 9, gaps=gaps) for gaps in (0, 0, 1))
+FAILED = ChatFailed("@a", 0, "why", "", ExitCode.NOTHING)
+PARKED = ChatFailed("@b", 0, "a flood", "", ExitCode.PARKED)
+NO_NETWORK = ChatFailed("@c", 0, "no answer", "", ExitCode.NETWORK)
+STOPPED = Stopped("the disk is full", "make room", ExitCode.STORAGE)
+MEDIA, WAITING = MediaStated(1, 1, 1, 0, 0), MediaStated(1, 1, 1, 0, 1)
+REFUSED = MediaStated(1, 1, 1, 0, 0, failed={"why": 1})
+
+
+def heard(*frames: Any, **fields: Any) -> Outcome:
+    outcome = Outcome(**fields)
+    for frame in frames:
+        outcome.receive(frame)
+    outcome.check()
+    return outcome
+
+
+def videos(waiting: int) -> VideosStated:
+    found = VideosStated()
+    found.waiting = waiting
+    return found
+
+
+def test_new_messages_are_those_of_failed_chats_as_well() -> None:
+    """In whatever order the events of two processes come, and however often all processes were started again."""
+    begun, grown = ChatStarted(3, 7, "one", 90, 10), ChatProgress(3, 30)
+    failed = ChatFailed("@a", 7, "why", "", ExitCode.NOTHING)
+    assert heard(begun, grown, failed).new_messages == heard(grown, begun, failed).new_messages == 20
+    assert heard(begun, grown, failed, ChatStarted(4, 1, "", 9, 5), ChatProgress(4, 9), DONE).new_messages == 24
+    outcome = heard(begun, grown)
+    outcome.begin_again()
+    for frame in (ChatStarted(0, 8, "two", 9, 0), ChatProgress(0, 4), ChatStarted(1, 7, "one", 90, 30), ChatProgress(1, 41)):
+        outcome.receive(frame)
+    assert outcome.new_messages == 31 + 4
+
+
+@pytest.mark.parametrize(
+    ("frames", "code"),
+    [
+        ([], ExitCode.COMPLETE),
+        ([DONE], ExitCode.COMPLETE),
+        ([DONE, MEDIA, videos(0)], ExitCode.COMPLETE),
+        ([DONE, GAPS], ExitCode.PARTIAL),
+        ([GAPS], ExitCode.PARTIAL),
+        ([DONE, FAILED], ExitCode.PARTIAL),
+        ([FAILED, FAILED], ExitCode.NOTHING),
+        ([PARKED], ExitCode.PARKED),
+        ([PARKED, PARKED], ExitCode.PARKED),
+        ([PARKED, NO_NETWORK], ExitCode.NOTHING),
+        ([NO_NETWORK], ExitCode.NETWORK),
+        ([DONE, NO_NETWORK], ExitCode.PARTIAL),
+        ([DONE, WAITING], ExitCode.PARTIAL),
+        ([DONE, REFUSED], ExitCode.PARTIAL),
+        ([DONE, MEDIA, videos(1)], ExitCode.PARTIAL),
+        ([DONE, STOPPED], ExitCode.STORAGE),
+        ([FAILED, STOPPED], ExitCode.STORAGE),
+    ],
+)
+def test_a_run_ends_with(frames: list[Any], code: ExitCode) -> None:
+    outcome = heard(*frames)
+    assert outcome.exit_code is code
+    # what only concerns chats or media cut nothing short
+    assert outcome.cut_short is (ExitCode.COMPLETE if code in (ExitCode.PARTIAL, ExitCode.NOTHING) else code)
+
+
+@pytest.mark.parametrize(
+    ("frames", "code"),
+    [
+        ([DONE, Fetched(1, 0)], ExitCode.COMPLETE),
+        ([Fetched(0, 1)], ExitCode.INTERRUPTED),
+        ([DONE, Fetched(1, 2)], ExitCode.INTERRUPTED),
+        ([DONE, Fetched(1, 0), WAITING], ExitCode.INTERRUPTED),
+        ([DONE, Fetched(1, 0), videos(1)], ExitCode.INTERRUPTED),
+        ([DONE, FAILED, Fetched(1, 0)], ExitCode.PARTIAL),
+        ([Fetched(0, 1), STOPPED], ExitCode.STORAGE),
+    ],
+)
+def test_an_interrupted_run_ends_with(frames: list[Any], code: ExitCode) -> None:
+    assert heard(*frames, interrupted=True).exit_code is code
+
+
+@pytest.mark.parametrize(
+    ("frames", "code"),
+    [
+        ([], ExitCode.COMPLETE),
+        ([DONE, Fetched(1, 0), WAITING, videos(1)], ExitCode.COMPLETE),
+        ([DONE, Fetched(1, 0), REFUSED], ExitCode.PARTIAL),
+        ([DONE, FAILED, Fetched(1, 0), WAITING], ExitCode.PARTIAL),
+        ([DONE, STOPPED, WAITING], ExitCode.STORAGE),
+    ],
+)
+def test_a_follower_that_is_stopped_ends_with(frames: list[Any], code: ExitCode) -> None:
+    """To be stopped is its end."""
+    assert heard(*frames, interrupted=True, follows=True).exit_code is code
+
+
+@pytest.mark.parametrize(("code", "expected"), [(ExitCode.PARKED, ExitCode.PARKED), (ExitCode.NOTHING, ExitCode.PARTIAL)])
+def test_a_chat_whose_messages_are_whole_and_its_annexes_not(code: ExitCode, expected: ExitCode) -> None:
+    """In whatever order two processes tell it."""
+    frames = DONE, ChatFailed("@d", DONE.marked_id, "its messages are whole, its stories not", "", code)
+    for one in (heard(*frames, Fetched(1, 0)), heard(*frames[::-1], Fetched(1, 0))):
+        assert (one.exit_code, one.complete, one.failed) == (expected, [], [frames[1]])
+    assert heard(*frames, ChatEnded(1, 2, 9, 4, 0, 9), Fetched(2, 0)).exit_code is ExitCode.PARTIAL
+
+
+@pytest.mark.parametrize(("fetched", "committed"), [(2, 1), (1, 0), (1, 2), (0, 1)])
+def test_what_was_fetched_and_not_committed_is_no_complete_run(fetched: int, committed: int) -> None:
+    outcome = heard(*[DONE] * committed, Fetched(fetched, 0))
+    assert outcome.exit_code is ExitCode.INTERNAL
+    assert outcome.stopped is not None
+    assert outcome.stopped.reason == f"{fetched} chats were fetched, {committed} were committed"
+    assert outcome.stopped.hint
+
+
+def test_what_stopped_a_run_first_is_what_stopped_it() -> None:
+    outcome = heard(STOPPED, Stopped("later", "", ExitCode.INTERNAL), Fetched(3, 0))
+    assert outcome.stopped is STOPPED
+
+
+def test_chats_are_counted_from_what_was_there_before_the_run() -> None:
+    """However often its processes started again, and what they said before that does not count."""
+    outcome = heard(ChatStarted(0, 1, "Chat", 9, 2), ChatEnded(0, 1, 5, 3, 0, 9), FAILED, Fetched(1, 7), Measured("", ""))
+    outcome.begin_again()
+    assert (outcome.ended, outcome.failed, outcome.left, outcome.fetched) == ([], [], 0, None)
+    assert (outcome.restarts, outcome.measured, outcome.unmeasured) == (1, False, "")
+    for frame in (ChatStarted(0, 1, "Chat", 9, 5), ChatEnded(0, 1, 9, 4, 0, 9), ChatEnded(1, 2, 9, 4, 0, 9)):
+        outcome.receive(frame)
+    assert [chat.new for chat in outcome.complete] == [7, 4]
+
+
+def test_what_is_known_of_chats_and_of_the_metrics() -> None:
+    outcome = heard(ChatStated(0, 1, {"count": 9}), Measured("telegram", ""))
+    assert (outcome.statements, outcome.measured, outcome.bottleneck) == ({1: {"count": 9}}, True, "telegram")
+    assert outcome.unmeasured == ""
+    failed = heard(Measured("", "no room"))
+    assert (failed.measured, failed.unmeasured) == (False, "no room")
+    failed.begin_again()
+    assert failed.unmeasured == ""
+    assert heard().unmeasured == "collect did not finish"
+
+
+def test_a_feed_keeps_the_newest_ends_and_counts_the_others() -> None:
+    outcome = Outcome(fed=True)
+    for number in range(1, MOST_KEPT + 6):
+        outcome.receive(ChatStarted(number, number, "one", 9, 2))
+        outcome.receive(ChatProgress(number, 9))
+        outcome.receive(ChatStated(number, number, {}))
+        outcome.receive(ChatEnded(number, number, 9, 7, 0, 9))
+        outcome.receive(ChatFailed(f"@a{number}", 0, "why", "", ExitCode.NOTHING))
+    outcome.check()
+    assert (outcome.unlisted.complete, outcome.unlisted.failed) == (5, 5)
+    assert len(outcome.complete) == len(outcome.failed) == len(outcome.statements) == MOST_KEPT
+    assert (outcome.messages, outcome.new_messages) == ((MOST_KEPT + 5) * 9, (MOST_KEPT + 5) * 7)
+    assert outcome.before == outcome.now == {}
+    assert outcome.exit_code is ExitCode.PARTIAL
+
+
+def test_in_a_feed_the_same_chat_may_end_again() -> None:
+    """Its beginning may come after its end, since two processes tell of them."""
+    outcome = Outcome(fed=True)
+    outcome.receive(ChatEnded(0, 1, 9, 4, 0, 9))
+    outcome.receive(ChatStarted(0, 1, "one", 9, 5))
+    outcome.receive(ChatStarted(1, 1, "one", 9, 9))
+    outcome.receive(ChatEnded(1, 1, 10, 1, 0, 10))
+    assert [one.new for one in outcome.complete] == [4, 1]
+    assert not outcome.before
