@@ -22,8 +22,8 @@ from tgbulk.engine.arena import anonymous_file
 PLACES = 4096
 #: Seconds between two beats of a process that has nothing to do.
 BEAT_SECONDS = 0.5
-#: Seconds for a process to begin to write its stack, and for the rest of it.
-STACK_SECONDS, REST_SECONDS = 1.0, 0.02
+#: Seconds for a process to write its stack, and of silence after which it has (a busy machine makes it pause).
+STACK_SECONDS, SILENT_SECONDS = 1.0, 0.2
 #: Seconds between two looks after which it was the looker who stood still (Ctrl-Z, a suspended machine).
 LATE_SECONDS = 2.0
 STACK_SIGNAL = signal.SIGUSR1
@@ -109,9 +109,9 @@ class Watch:
                 os.kill(pid, number)
         except ProcessLookupError:
             return ""  # reaped a moment ago; its death is on the way
-        select.select([self._read], [], [], STACK_SECONDS)
-        time.sleep(REST_SECONDS)
-        try:
-            return os.read(self._read, 1 << 16).decode("utf-8", "replace")
-        except BlockingIOError:
-            return ""
+        stack, end = b"", time.monotonic() + STACK_SECONDS
+        while left := max(0.0, end - time.monotonic()):
+            if not select.select([self._read], [], [], min(left, SILENT_SECONDS) if stack else left)[0]:
+                break
+            stack += os.read(self._read, 1 << 16)
+        return stack.decode("utf-8", "replace")
