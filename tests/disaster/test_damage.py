@@ -33,7 +33,7 @@ def whole(rig: Rig, exported: Path, archive: Path) -> Path:
     return Path(shutil.copytree(exported, archive))
 
 
-def records(data: bytes) -> Iterator[tuple[int, int, list[list[Any]]]]:
+def records(data: bytes | bytearray) -> Iterator[tuple[int, int, list[list[Any]]]]:
     """Where each record of a journal begins and ends, and its rows; how many there are depends on the machine."""
     begin = 0
     while begin < len(data):
