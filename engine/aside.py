@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from tgbulk.engine.forkserver import die_with_parent
+from tgbulk.engine.forkserver import GRACE, die_with_parent, has_ended
 
 Result = TypeVar("Result")
 #: Exit status of a child whose parent takes its result no more.
@@ -21,7 +21,8 @@ class AsideEndedError(RuntimeError):
 def aside(work: Callable[[], Result]) -> Result:
     """Call `work` in a forked child; return what it returns, raise what it raises (both must pickle).
 
-    Call it while there are no other threads. Ctrl-C and SIGTERM reach the child as well; it never outlives its parent.
+    Call it while there are no other threads. It waits as long as the work takes, which has to have an end. Ctrl-C and
+    SIGTERM reach the child as well; it never outlives its parent.
     """
     reader, writer = os.pipe()
     child = os.fork()
@@ -33,9 +34,9 @@ def aside(work: Callable[[], Result]) -> Result:
         with open(reader, "rb") as stream:
             data = stream.read()
     finally:
-        if not _ended(child):
+        if not has_ended(child, 0.0):  # it ends by itself once its result is read
             os.kill(child, signal.SIGTERM)
-            os.waitpid(child, 0)
+            has_ended(child, GRACE)
     if not data:
         raise AsideEndedError("a process was killed before it had its result")
     done, value = pickle.loads(data)
@@ -43,11 +44,6 @@ def aside(work: Callable[[], Result]) -> Result:
         result: Result = value
         return result
     raise value
-
-
-def _ended(child: int) -> bool:
-    """Whether the child's end was seen; it ends by itself once its result is read."""
-    return os.waitpid(child, os.WNOHANG)[0] == child
 
 
 def _serve(work: Callable[[], Any], writer: int) -> None:

@@ -6,6 +6,7 @@
       NothingError                 none of the work could be done
       LockedError                  somebody else holds a lock
       StorageError                 a folder or file that cannot be used
+        FileRefusedError           the system refuses one
         NewerFormatError           written by a newer version
       LimitError                   too little memory, or too few open files or processes
       NetworkError                 the other side cannot be reached or does not answer
@@ -13,7 +14,10 @@
 
 The docstring of a class is its message: `{0}`, `{1}` ... are the arguments it is raised with.
 """
+from __future__ import annotations
+
 import errno
+import os
 import re
 from enum import IntEnum
 
@@ -21,6 +25,23 @@ from enum import IntEnum
 DISK_ERRORS = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.EUCLEAN}
 )
+
+#: What to do about a file or folder that the system refuses.
+_CURES = {
+    errno.EACCES: "Give this user the right to it and to the folders above it, or name another place.",
+    errno.EPERM: "Give this user the right to it, or name another place.",
+    errno.EROFS: "Mount its disk for writing, or name another place.",
+    errno.ENOSPC: "Make room on its disk, then run the same command again.",
+    errno.EDQUOT: "Make room within the quota, then run the same command again.",
+    errno.EFBIG: "Allow larger files (ulimit -f), or use another disk.",
+    errno.EIO: "Its disk fails; the log of the system says more (dmesg).",
+    errno.ENAMETOOLONG: "Choose a shorter name.",
+    errno.ENOENT: "Something in this path is missing; correct it, or make the folder.",
+    errno.ENOTDIR: "Something in this path is a file; name a folder.",
+    errno.EISDIR: "It is a folder; name a file.",
+    errno.EEXIST: "Something is in the way; move it, or name another place.",
+    errno.ELOOP: "Links in this path lead in a circle, or may not be followed; name the place itself.",
+}
 
 _HIDDEN = re.compile("failed to map segment|cannot allocate memory|can't start new thread", re.IGNORECASE)
 
@@ -112,6 +133,19 @@ class StorageError(TgbulkError):
     exit_code = ExitCode.STORAGE
 
 
+class FileRefusedError(StorageError):
+    """{0}: {1}"""
+
+    advice = "{2}"
+
+    @classmethod
+    def of(cls, error: OSError, place: object = None) -> FileRefusedError:
+        """place: where the error names none, or another is better to name."""
+        named = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else error.filename
+        cure = _CURES.get(error.errno or 0, "See what is there, or name another place.")
+        return cls(place or named or "a file", error.strerror or str(error), cure)
+
+
 class NewerFormatError(StorageError):
     """{0} has format {1}; this version reads up to format {2}"""
 
@@ -141,6 +175,14 @@ class InterruptedRunError(TgbulkError):
     retryable = True
     exit_code = ExitCode.INTERRUPTED
     advice = "Run the same command again to continue."
+
+
+def refusal(error: BaseException) -> TgbulkError | None:
+    """What a call of the system means that failed for want of something or at a file or disk; None for any other error."""
+    short = shortage(error)
+    if short or not isinstance(error, OSError) or not (error.filename or error.errno in DISK_ERRORS):
+        return short
+    return FileRefusedError.of(error)
 
 
 def shortage(error: BaseException) -> LimitError | None:

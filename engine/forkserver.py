@@ -24,7 +24,7 @@ from tgbulk.engine import heartbeat
 from tgbulk.engine.arena import open_overflow
 from tgbulk.engine.channel import MAX_DESCRIPTORS
 from tgbulk.engine.descriptor import load
-from tgbulk.engine.error import shortage
+from tgbulk.engine.error import refusal, shortage
 
 #: Seconds that children have to leave by themselves when the supervisor is gone.
 GRACE = 3.0
@@ -103,7 +103,19 @@ def see_off(children: dict[int, int]) -> None:
         time.sleep(0.02)
     for pid in children:
         os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+    for pid in children:
+        has_ended(pid, GRACE)
+
+
+def has_ended(child: int, seconds: float) -> bool:
+    """Whether a child ends within so many seconds, and is waited for. One that was killed may not, where a disk that is
+    gone holds it in the kernel."""
+    until = time.monotonic() + seconds
+    while not os.waitpid(child, os.WNOHANG)[0]:
+        if time.monotonic() >= until:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def become(
@@ -135,12 +147,12 @@ def become(
     except SystemExit as leave:
         code = leave.code if isinstance(leave.code, int) else CRASHED
     except BaseException as error:
-        short = shortage(error)
-        if short is None:
+        known = refusal(error)
+        if known is None:
             traceback.print_exc()
         else:
-            code = short.exit_code
-            print(f"tgbulk-{name}: {short}", file=sys.stderr)
+            code = known.exit_code
+            print(f"tgbulk-{name}: {known}", file=sys.stderr)
     finally:
         try:
             for stream in (sys.stdout, sys.stderr):

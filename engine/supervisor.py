@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -160,7 +161,8 @@ class Supervisor:
             self._process.wait(GRACE + STOP_LIMIT)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOP_LIMIT)
         # Had it been killed, its children die of that at the same time, but nobody has waited for them.
         for child in self._children.values():
             _await_end(child.control)

@@ -8,7 +8,6 @@ from typing import Any
 import orjson
 
 from tgbulk.engine import document
-from tgbulk.engine.error import StorageError
 from tgbulk.engine.folder import Place
 from tgbulk.stages.archive.account import is_common
 from tgbulk.stages.archive.annex import AnnexAbout, load_annexes
@@ -94,7 +93,7 @@ class CommittedArchive:
     def __init__(self, archive: Archive) -> None:
         """StorageError for what is no archive, NewerFormatError, DamagedJournalError, OSError."""
         if not archive.about.exists():
-            raise StorageError(archive.root, "there is no archive")
+            raise archive.missing()
         archive.check_format()
         self.archive = archive
         self._watch = JournalWatch(archive)

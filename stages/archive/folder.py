@@ -12,7 +12,7 @@ from pathlib import Path
 from tgbulk.engine import document
 from tgbulk.engine.document import DamagedDocumentError
 from tgbulk.engine.durable import PART, make_folder, sync_folder, write_whole
-from tgbulk.engine.error import NewerFormatError, StorageError
+from tgbulk.engine.error import FileRefusedError, NewerFormatError, StorageError
 from tgbulk.engine.folder import Place
 from tgbulk.engine.lock import Lock
 from tgbulk.stages.archive.index_sum import SUM
@@ -210,6 +210,16 @@ class Archive:
         """Whether there is anything of an archive."""
         return any(path.exists() for path in (self.about, self.journal, self.chats))
 
+    def missing(self) -> StorageError:
+        """What to raise where nothing of an archive is seen: there is none, or the system shows nobody what is there."""
+        try:
+            os.stat(f"{self.root}/.")
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except OSError as error:
+            return FileRefusedError.of(error, self.root)
+        return StorageError(self.root, "there is no archive")
+
     def index_cut_short(self) -> bool:
         """Whether a run was killed within a transaction of the index of media; the next one sets it right."""
         return self.media_index.with_name(self.media_index.name + _ROLLBACK).exists()
@@ -217,7 +227,7 @@ class Archive:
     @property
     def media_elsewhere(self) -> Path | None:
         """Where the files go when `media` is a link."""
-        return self.media.root.resolve() if self.media.root.is_symlink() else None
+        return Path(os.path.realpath(self.media.root)) if self.media.root.is_symlink() else None
 
     def lock(self) -> Lock:
         """Not acquired."""

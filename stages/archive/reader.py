@@ -258,7 +258,7 @@ class ArchiveReader:
         self._archive = Archive(root)
         self.root = root
         if not self._archive.about.exists():
-            raise StorageError(root, "there is no archive")
+            raise self._archive.missing()
         self._archive.check_format()
         self.watch = JournalWatch(self._archive)
         self.watch.update()

@@ -318,6 +318,8 @@ class Sender(MTProtoSender):  # type: ignore[misc]
         for future in list(self._asked):
             self._fail(future, error or ConnectionError("the connection was closed"))
         await super()._disconnect(error)
+        if error is not None:
+            self._disconnected.exception()  # else asyncio shows a traceback where nobody waits for it
 
     def _fail(self, future: asyncio.Future[Any], error: Exception) -> None:
         self._forget(future)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tgbulk.engine.channel import Channel, ChannelClosed
-from tgbulk.engine.error import DISK_ERRORS, ExitCode, TgbulkError, shortage
+from tgbulk.engine.error import ExitCode, TgbulkError, refusal
 from tgbulk.engine.frame import frame
 
 
@@ -278,12 +278,9 @@ def report_failure(control: Channel) -> Iterator[None]:
     except TgbulkError as error:
         _stop(control, Stopped.of(error))
     except Exception as error:
-        short = shortage(error)
-        if short is not None:
-            _stop(control, Stopped.of(short))
-        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
-            where = f"{error.filename}: " if error.filename else ""
-            _stop(control, Stopped(f"{where}{error.strerror}", "", int(ExitCode.STORAGE), "storage"))
+        known = refusal(error)
+        if known is not None:
+            _stop(control, Stopped.of(known))
         traceback.print_exc()
         reason = f"{type(error).__name__}: {error}"
         _stop(control, Stopped(reason, "This is a bug; please report it.", int(ExitCode.INTERNAL)))

@@ -33,7 +33,7 @@ class Output:
         self._lock = Lock(folder / LOCK, f"the render {folder}")
         self._waiting: dict[str, Path] = {}
         self._number = 0
-        here, there = folder.resolve(), archive.resolve()
+        here, there = Path(os.path.realpath(folder)), Path(os.path.realpath(archive))  # links in a circle, too
         if here == there or there in here.parents:
             raise UsageError(f"{folder} lies in the archive; a render needs a folder of its own")
         if os.path.lexists(folder) and not folder.is_dir():
@@ -124,7 +124,7 @@ class Output:
     @staticmethod
     def copy_range(source: Path, offset: int, size: int, target: int) -> None:
         """Append bytes of a file to an open one, inside of the kernel where that can be. OSError."""
-        descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             while size:
                 try:
@@ -140,7 +140,7 @@ class Output:
 
 
 def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         os.fsync(descriptor)
     finally:

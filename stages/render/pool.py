@@ -23,6 +23,10 @@ from tgbulk.stages.render.view import Filter, View
 AHEAD = 2
 #: A part that so many processes died of is given up.
 DEATHS = 2
+#: Seconds in which one of them at least has to be done with a part, which has 256 MB at most.
+ANSWER_SECONDS = 1800.0
+#: Seconds in which one that was killed is gone.
+LEAVE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +189,10 @@ class RenderPool:
     def answers(self) -> Iterator[Answer]:
         """What has come, waiting for one at least. LimitError."""
         busy = [one for one, tasks in self._tasks.items() if tasks]
-        for ready in wait(busy) if busy else []:
+        ready_ones = wait(busy, ANSWER_SECONDS) if busy else []
+        for silent in busy if not ready_ones else []:
+            yield from self._replace(silent)
+        for ready in ready_ones:
             assert isinstance(ready, Connection)
             try:
                 yield self._answer(ready)
@@ -197,7 +204,7 @@ class RenderPool:
         for connection, process in self._processes.items():
             connection.close()
             process.kill()
-            process.join()
+            process.join(LEAVE_SECONDS)
         self._processes.clear()
         self._tasks.clear()
 
@@ -207,11 +214,14 @@ class RenderPool:
         return answer
 
     def _replace(self, connection: Connection) -> Iterator[Answer]:
-        """A process died: its tasks go to others; the first of them, which it was at, not for ever."""
+        """A process died, or does not answer: its tasks go to others; the first of them, which it was at, not for ever."""
         process = self._processes.pop(connection)
         tasks = self._tasks.pop(connection)
         connection.close()
-        process.join()
+        process.join(LEAVE_SECONDS)
+        if process.exitcode is None:
+            process.kill()
+            process.join(LEAVE_SECONDS)
         key = tasks[0].job, tasks[0].part.number
         self._deaths[key] = self._deaths.get(key, 0) + 1
         if self._deaths[key] >= DEATHS:

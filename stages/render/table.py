@@ -32,7 +32,7 @@ def peer_rows(ordered: list[ChatSnapshot], pictures: dict[int, str]) -> Iterator
             found[peer] = place << _SHIFT | offset
             (reduced.add if small else reduced.discard)(peer)
     with ExitStack() as stack:
-        files = [stack.enter_context(open(one.peers_path, "rb")) if one.row.peer_bytes else None
+        files = [stack.enter_context(one.peers_path.reader()) if one.row.peer_bytes else None
                  for one in ordered]
         for peer in sorted(found):
             place, offset = divmod(found[peer], 1 << _SHIFT)

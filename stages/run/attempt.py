@@ -403,7 +403,8 @@ class Attempt:
         reasons = [child for child in pair if child.status != ABANDONED] or pair
         if reasons and not self._outcome.stopped and not self._outcome.interrupted:
             advice = "What was exported is kept; run the same command again to continue."
-            code = ExitCode.LIMIT if reasons[0].status == ExitCode.LIMIT else ExitCode.INTERNAL
+            status = reasons[0].status
+            code = ExitCode(status) if status in (ExitCode.LIMIT, ExitCode.STORAGE) else ExitCode.INTERNAL
             self._outcome.stopped = Stopped(f"the {reasons[0].name} process {exit_status(reasons[0])}", advice, code)
         return None
 
@@ -415,4 +416,6 @@ def exit_status(child: Child) -> str:
     status = child.status or 0
     if status == ExitCode.LIMIT:
         return "ran out of memory or of open files"
+    if status == ExitCode.STORAGE:
+        return "cannot use a file or folder"
     return f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"

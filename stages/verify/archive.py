@@ -27,7 +27,7 @@ def held(archive: Archive) -> Iterator[None]:
 
     StorageError where there is no archive."""
     if not archive.exists():
-        raise StorageError(archive.root, "there is no archive")
+        raise archive.missing()
     lock = archive.lock()
     try:
         lock.acquire()
@@ -85,7 +85,7 @@ def check_archive(archive: Archive, only: list[int] | None = None, media: bool =
 
 def _check_about(archive: Archive, report: Report) -> None:
     if not archive.exists():
-        raise StorageError(archive.root, "there is no archive")
+        raise archive.missing()
     try:
         archive.prove_format()
     except FileNotFoundError:

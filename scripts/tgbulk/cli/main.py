@@ -12,7 +12,7 @@ import click
 
 from tgbulk.cli.signals import end_by
 from tgbulk.cli.stream import ReaderGoneError, flush_output, mend_streams
-from tgbulk.engine.error import ExitCode, InterruptedRunError, StorageError, TgbulkError, shortage
+from tgbulk.engine.error import ExitCode, InterruptedRunError, StorageError, TgbulkError, refusal
 from tgbulk.engine.folder import LinkError
 from tgbulk.engine.text import printable
 
@@ -101,9 +101,11 @@ class Commands(click.Group):
         except LinkError as error:
             ctx.exit(report(PlantedError(error.filename, error.strerror)))
         except Exception as error:
-            short = shortage(error)
-            if short is not None:
-                ctx.exit(report(short))
+            known = refusal(error)
+            if known is not None:
+                if ctx.params["verbose"]:
+                    traceback.print_exc()
+                ctx.exit(report(known))
             ctx.exit(report_bug(error, ctx.params["verbose"]))
 
 
@@ -123,13 +125,16 @@ def report(error: TgbulkError) -> ExitCode:
 
 def report_bug(error: Exception, verbose: bool) -> ExitCode:
     """Say that tgbulk itself failed, and where the traceback is."""
+    where = "the traceback is above"
+    try:
+        if not verbose:
+            with tempfile.NamedTemporaryFile("w", prefix="tgbulk-", suffix=".txt", delete=False) as file:
+                traceback.print_exception(error, file=file)
+            where = f"the traceback is in {file.name}"
+    except OSError:
+        verbose = True  # no folder for it
     if verbose:
-        traceback.print_exc()
-        where = "the traceback is above"
-    else:
-        with tempfile.NamedTemporaryFile("w", prefix="tgbulk-", suffix=".txt", delete=False) as file:
-            traceback.print_exc(file=file)
-        where = f"the traceback is in {file.name}"
+        traceback.print_exception(error)
     click.echo(printable(f"tgbulk: error: internal error: {type(error).__name__}: {error}; {where}"), err=True)
     return ExitCode.INTERNAL
 

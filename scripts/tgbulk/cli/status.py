@@ -14,7 +14,6 @@ import click
 from tgbulk.cli.choosing import chosen_ids, with_choice
 from tgbulk.cli.table import draw
 from tgbulk.engine.document import DamagedDocumentError
-from tgbulk.engine.error import StorageError
 from tgbulk.engine.text import json_line, printable
 from tgbulk.stages.archive.about import read_about
 from tgbulk.stages.archive.account import Unlooked
@@ -98,7 +97,7 @@ def status(archive: str, choice: Choice, as_json: bool) -> None:
     """
     place = Archive(Path(archive))
     if not place.about.exists():
-        raise StorageError(place.root, "there is no archive")
+        raise place.missing()
     place.check_format()
     holder = place.lock().holder()
     state = read_journal(place)

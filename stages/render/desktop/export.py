@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from tgbulk.engine.folder import Place
 from tgbulk.stages.archive.statement import counted
 from tgbulk.stages.render.clock import Clock
 from tgbulk.stages.render.desktop.account import account_head, section_head
@@ -263,7 +264,7 @@ def _marked_blocks(path: Path) -> Iterator[bytes]:
 def _lines(path: Path, offset: int, size: int) -> Iterator[bytes]:
     """Blocks of a range that end before a line feed."""
     rest = b""
-    with open(path, "rb") as file:
+    with Place.of(path).reader() as file:
         file.seek(offset)
         while size and (block := file.read(min(BLOCK, size))):
             size -= len(block)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tgbulk.engine.folder import Place
 from tgbulk.stages.render.html.text import escaped, quoted
 
 _POLICY = (
@@ -81,7 +82,7 @@ def finish(path: Path, after: str) -> None:
 def followed_by(path: Path, after: str) -> bool:
     """Whether a page that is there ends as if this one followed it. OSError."""
     wanted = end(after).encode()
-    with open(path, "rb") as file:
+    with Place.of(path).reader() as file:
         file.seek(max(0, path.stat().st_size - len(wanted)))
         return file.read() == wanted
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -100,6 +101,26 @@ def test_where_nothing_is_answered_everything_fails() -> None:
             assert sender.waiting == []
             with pytest.raises(ConnectionError):
                 sender.send(state())
+
+    run(check)
+
+
+def test_a_connection_whose_end_nobody_waits_for_is_given_up_in_silence() -> None:
+    """As one for files: asyncio would show a traceback when it forgets the future of its end."""
+
+    async def check(server: Server) -> None:
+        unseen: list[str] = []
+        loop = asyncio.get_running_loop()
+        async with link(server, []) as sender:
+            sender.__dict__["_MTProtoSender__disconnected"] = loop.create_future()
+            loop.set_exception_handler(lambda _, about: unseen.append(about["message"]))
+            server.hub.dispatcher.fault.lose_rate = 1.0
+            with pytest.raises(ConnectionError):
+                await asyncio.wait_for(sender.send(state()), 10)
+            await sender._reconnect_task
+            sender.__dict__["_MTProtoSender__disconnected"] = None
+            gc.collect()
+            assert unseen == []
 
     run(check)
 
