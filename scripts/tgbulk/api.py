@@ -281,6 +281,11 @@ class Message:
         return _moment_of(self.raw.deleted_at) if isinstance(self.raw, ChangedMessage) else None
 
     @property
+    def auto_deleted(self) -> bool:
+        """Whether it is deleted and its time (Telegram's auto-delete) was over when that became known."""
+        return isinstance(self.raw, ChangedMessage) and self.raw.auto_deleted
+
+    @property
     def earlier(self) -> list[Message]:
         """The forms before this one, the first one first."""
         if not isinstance(self.raw, ChangedMessage):

@@ -23,9 +23,10 @@ class RunSummary:
     #: in the chats that are complete; in all, by this run
     messages: int
     new_messages: int
-    #: archived messages that were edited, and deleted, as this run learnt, in whatever chat
+    #: archived messages that were edited, deleted, and restored, as this run learnt, in whatever chat
     edited: int
     deleted: int
+    restored: int
     #: of each chat what the run said of it
     complete: list[dict[str, Any]]
     failed: list[dict[str, Any]]

@@ -41,6 +41,16 @@ class ChangedMessage(dict[str, Any]):
         #: (first_seen, form) of each form before this one
         self.earlier = earlier
 
+    @property
+    def auto_deleted(self) -> bool:
+        """It is deleted, and its time was over when that became known."""
+        return self.deleted_at is not None and is_over(self, self.deleted_at)
+
+
+def is_over(message: Tl, moment: float) -> bool:
+    """Whether by this Unix time a message has deleted itself, as its ttl_period says."""
+    return "ttl_period" in message and bool(message["date"] + message["ttl_period"] <= moment)
+
 
 @dataclass(frozen=True, slots=True)
 class ChangePlaces:

@@ -23,7 +23,7 @@ from tgbulk.stages.fetch.history import METHOD
 from tgbulk.stages.fetch.lane import Lane
 from tgbulk.stages.fetch.media.downloads import Downloads
 from tgbulk.stages.fetch.missing import MissingRanges, WalkRange
-from tgbulk.stages.fetch.name import ChatName, parse_name
+from tgbulk.stages.fetch.name import ChatName, Way, parse_name
 from tgbulk.stages.fetch.names import ChatNames
 from tgbulk.stages.fetch.parts import Located, locate, unite
 from tgbulk.stages.fetch.pipeline import Pipeline
@@ -348,6 +348,18 @@ class Export:
             self._notify(Notice(f"{walk.target.name} is not this chat's name any more: {walk.target.record.title}"))
             self._names.begin(walk.place)
             self._look_for(ChatNames([(walk.place, parse_name(walk.target.name))]), 1, fresh=True)
+
+    def migrated(self, walk: Walk, reader: Reader) -> None:
+        """Its supergroup comes along, as it does where that is known when the name is looked up."""
+        self._names.begin(walk.place)
+        self._plan.expect()
+        work = self._attempt(walk.target.name, self._begin_newer_half(walk, reader), walk.place)
+        self._group.create_task(work).add_done_callback(lambda _: self._plan.expect_no_more())
+
+    async def _begin_newer_half(self, walk: Walk, reader: Reader) -> None:
+        target = await reader.resolver.resolve(ChatName(walk.target.name, Way.ID, str(walk.target.record.marked_id)))
+        if target.record.marked_id not in self._seen:
+            await self._begin(reader, target, walk.place)
 
     async def stale(
         self, walk: Walk, reader: Reader, job: WalkRange | Probe, peer: object, error: errors.RPCError

@@ -303,6 +303,8 @@ class Follower:
         self._updates.take(receipt)
         if receipt.error:
             self._notify(Notice(f"a push was not taken: {receipt.error}"))
+            # What comes behind it is held, and not taken before the difference has told of it.
+            box.pts = state.pts if box.key == COMMON else self._updates.boxes[box.key].pts
             self._want(box.key)
         elif box.key == COMMON:
             self._updates.state = receipt.state or state

@@ -69,6 +69,9 @@ class Events(Protocol):
     def first(self, walk: Walk, reader: Reader) -> None:
         """Its first page is there."""
 
+    def migrated(self, walk: Walk, reader: Reader) -> None:
+        """It is a group, and its page says that it goes on as a supergroup, which nobody had told."""
+
     def idle(self, reader: Reader) -> None:
         """This account has no job."""
 
@@ -296,6 +299,9 @@ class Lane:
         for peer in receipt.peers or []:
             if peer.marked_id == record.marked_id and record.type != "saved":
                 record.title, record.usernames = peer.title, peer.usernames
+                if peer.migrated_to and not record.migrated_to:
+                    record.migrated_to = peer.migrated_to
+                    self._events.migrated(walk, self._reader)
         if walk.pages == 1:
             self._events.first(walk, self._reader)
             total = -1 if record.total is None else record.total

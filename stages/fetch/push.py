@@ -1,6 +1,6 @@
 """Pushes as they came: the bytes of each update and of the peers beside it (docs/spec/updates.md 6).
 
-Telethon decodes what arrives and keeps no bytes. Importing this makes it keep those of updates, which process decodes again;
+Telethon decodes what arrives and keeps no bytes. `keep_bytes` makes it keep those of updates, which process decodes again;
 what it writes itself need not be what it read.
 """
 from __future__ import annotations
@@ -96,14 +96,15 @@ def split(container: Any, came: float) -> list[Push]:
 
 
 def as_channel_difference(pushes: list[Push], pts: int) -> bytes:
-    """An updates.channelDifference that tells what these pushes of one channel told."""
-    head = pack("<IIi", types.updates.ChannelDifference.CONSTRUCTOR_ID, 1, pts)
+    """An updates.channelDifference that tells what these pushes of one channel told. Not a final one: pushes come late, so
+    that more may have happened by now."""
+    head = pack("<IIi", types.updates.ChannelDifference.CONSTRUCTOR_ID, 0, pts)
     return head + _vector(()) + _vector(one.data for one in pushes) + _peers(pushes)
 
 
 def as_difference(pushes: list[Push], state: AccountState) -> bytes:
-    """An updates.difference that does the same for the common box, and ends at this state."""
-    head = pack("<I", types.updates.Difference.CONSTRUCTOR_ID)
+    """An updates.differenceSlice that does the same for the common box, and ends at this state."""
+    head = pack("<I", types.updates.DifferenceSlice.CONSTRUCTOR_ID)
     end = pack("<Iiiiii", types.updates.State.CONSTRUCTOR_ID, state.pts, state.qts, state.date, state.seq, 0)
     return head + _vector(()) + _vector(()) + _vector(one.data for one in pushes) + _peers(pushes) + end
 
@@ -158,6 +159,8 @@ class _PushReading:
         return _kept(types.UpdateShort(update, reader.tgread_date()), [raw], [], [])
 
 
-types.Updates.from_reader = _PushReading.updates
-types.UpdatesCombined.from_reader = _PushReading.combined
-types.UpdateShort.from_reader = _PushReading.short
+def keep_bytes() -> None:
+    """Let Telethon keep those of updates from now on."""
+    types.Updates.from_reader = _PushReading.updates
+    types.UpdatesCombined.from_reader = _PushReading.combined
+    types.UpdateShort.from_reader = _PushReading.short

@@ -13,7 +13,7 @@ from telethon.tl.alltlobjects import LAYER
 
 from tgbulk.stages.fetch.bound import FullConnection
 from tgbulk.stages.fetch.client import CLOSE_SECONDS
-from tgbulk.stages.fetch.push import PushQueue
+from tgbulk.stages.fetch.push import PushQueue, keep_bytes
 from tgbulk.stages.fetch.reader import FOLLOW_PATIENCE, Reader
 from tgbulk.stages.fetch.sender import CONNECT_SECONDS, Sender
 
@@ -41,6 +41,7 @@ async def open_push_connection(
 
     UnreachableError and others, as of the reader's own connection.
     """
+    keep_bytes()
     client, queue = reader.client, PushQueue()
     dc = await client._get_dc(client.session.dc_id)
     transport = FullConnection(

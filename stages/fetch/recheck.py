@@ -5,6 +5,8 @@ import time
 from dataclasses import dataclass
 from functools import partial
 
+from telethon.tl import functions, types
+
 from tgbulk.stages.archive.account import Unlooked
 from tgbulk.stages.archive.id_range import IdRange
 from tgbulk.stages.fetch.config import Recheck, Selection
@@ -49,10 +51,23 @@ async def recheck(chat: Recheckable, unlooked: list[Unlooked], policy: Recheck) 
     if policy.days is not None:
         since = Selection(since=int(time.time() - policy.days * DAY))
         window = (await bounds(since, chat.target, chat.stream, chat.reader.caller, chat.pipeline))[0]
+    await _learn_cleared(chat)
     for one in wanted:
         lo, hi = max(one.lo, window.lo), min(one.hi, window.hi)
         if lo < hi:
             await _look(chat, IdRange(lo, hi))
+
+
+async def _learn_cleared(chat: Recheckable) -> None:
+    """What was taken from this account alone is not there for it, and not deleted (docs/spec/updates.md 5)."""
+    if not chat.pts:
+        return
+    channel = types.InputChannel(chat.target.peer.channel_id, chat.target.peer.access_hash)
+    answer = await chat.reader.caller.call(functions.channels.GetFullChannelRequest(channel))
+    if up_to := answer.full_chat.available_min_id:
+        told = types.UpdateChannelAvailableMessages(channel.channel_id, up_to)
+        difference = types.updates.ChannelDifference(chat.pts, [], [told], [], [])
+        await chat.pipeline.difference(bytes(difference), chat.reader.me, chat.target.record.marked_id)
 
 
 async def _look(chat: Recheckable, ids: IdRange) -> None:
@@ -67,7 +82,8 @@ async def _look(chat: Recheckable, ids: IdRange) -> None:
             raise ChatError(chat.target.name, f"messages from id {place} cannot be looked at again: {receipt.error}", "")
         if not receipt.high:
             top = await pipeline.probe(await chat.ask(newest(chat.target.peer)), chat.stream)
-            if not top.error and top.high < place:  # nothing is there any more
+            nothing = not top.high and max(receipt.total, top.total) <= 0
+            if not top.error and (nothing or 0 < top.high < place):
                 await look(last=True)
                 return
             doubts += 1

@@ -22,7 +22,8 @@ class SeenPeers:
         self._summarized: dict[int, tuple[bytes, int]] = {}
 
     def news(self, stream: int, found: list[dict[str, Any]]) -> tuple[list[PeerLine], list[PeerSummary]]:
-        """(lines that the chat of this stream has not had from this worker, summaries that fetch has not)."""
+        """(lines that the chat of this stream has not had from this worker, summaries that fetch has not). Below 0: a stream
+        of pages of which fetch takes no peers."""
         lines: list[PeerLine] = []
         summaries: list[PeerSummary] = []
         for peer in found:
@@ -32,7 +33,7 @@ class SeenPeers:
                 self._written[stream, marked] = line.digest
                 lines.append(line)
             seal = line.digest, peer.get("access_hash", 0)
-            if not line.is_min and self._summarized.get(marked) != seal:
+            if stream >= 0 and not line.is_min and self._summarized.get(marked) != seal:
                 self._summarized[marked] = seal
                 made = peer_summary(peer)
                 if made is not None:

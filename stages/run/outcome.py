@@ -34,6 +34,7 @@ class Unlisted:
     #: of all chats that came to their end
     edited: int = 0
     deleted: int = 0
+    restored: int = 0
     #: whether one of the complete ones has gaps or came short
     gaps: bool = False
     codes: set[int] = field(default_factory=set)
@@ -127,12 +128,16 @@ class Outcome:
 
     @property
     def edited(self) -> int:
-        """Archived messages, in whatever chat; so `deleted`."""
+        """Archived messages, in whatever chat; so `deleted` and `restored`."""
         return self.unlisted.edited + sum(one.edited for one in self.changed.values())
 
     @property
     def deleted(self) -> int:
         return self.unlisted.deleted + sum(one.deleted for one in self.changed.values())
+
+    @property
+    def restored(self) -> int:
+        return self.unlisted.restored + sum(one.restored for one in self.changed.values())
 
     def _note(self) -> None:
         """The two events of a chat come from two processes, in any order."""
@@ -223,6 +228,7 @@ class Outcome:
         self.changed.pop(ended.marked_id, None)
         gone.edited += ended.edited
         gone.deleted += ended.deleted
+        gone.restored += ended.restored
         if len(self.ended) > MOST_KEPT:
             oldest = self.ended.pop(0)
             if all(one.marked_id != oldest.marked_id for one in self.failed):

@@ -34,6 +34,7 @@ def make_summary(outcome: Outcome, config: CollectConfig, archive: Archive) -> R
         new_messages=outcome.new_messages,
         edited=outcome.edited,
         deleted=outcome.deleted,
+        restored=outcome.restored,
         complete=[_row(chat, outcome) for chat in outcome.complete],
         failed=[_row(failure, outcome) for failure in outcome.failed],
         unlisted={"complete": outcome.unlisted.complete, "failed": outcome.unlisted.failed},

@@ -1,6 +1,7 @@
 """Two files of messages of one chat, the archive's and a fresh one, line by line."""
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,7 @@ import orjson
 
 from tgbulk.engine.folder import Place
 from tgbulk.stages.archive.id_range import IdRange, contains
-from tgbulk.stages.archive.versions import ChangedMessage
+from tgbulk.stages.archive.versions import ChangedMessage, is_over
 from tgbulk.stages.telegram.content import content
 from tgbulk.stages.verify.report import Report, Weight
 
@@ -24,6 +25,8 @@ class Difference:
     missing: list[int] = field(default_factory=list)
     #: the archive has them, the server has not: deleted since
     gone: list[int] = field(default_factory=list)
+    #: the same of those whose time is over
+    auto_deleted: list[int] = field(default_factory=list)
     #: edited since
     changed: list[int] = field(default_factory=list)
 
@@ -33,20 +36,22 @@ class Difference:
             report.add(Weight.UNFINISHED, file, f"{_named(self.missing)}: the server has them, the archive has not")
         if self.gone:
             report.add(Weight.NOTE, file, f"{_named(self.gone)}: deleted at the server since")
+        if self.auto_deleted:
+            report.add(Weight.NOTE, file, f"{_named(self.auto_deleted)}: auto-deleted since: the time is over")
         if self.changed:
             report.add(Weight.NOTE, file, f"{_named(self.changed)}: changed at the server since")
 
 
 def compare(archived: Iterable[dict[str, Any]], fresh: Iterable[dict[str, Any]], covered: list[IdRange]) -> Difference:
     """Both ascending by id; only ids that are covered count. archived: in their latest forms, deleted ones, too."""
-    found = Difference()
+    found, now = Difference(), time.time()
     ours, theirs = iter(archived), _within(fresh, covered)
     mine, true = next(ours, None), next(theirs, None)
     while mine or true:
         if true is None or (mine is not None and mine["id"] < true["id"]):
             assert mine is not None
             if not _is_deleted(mine):
-                found.gone.append(mine["id"])
+                (found.auto_deleted if is_over(mine, now) else found.gone).append(mine["id"])
             mine = next(ours, None)
         elif mine is None or true["id"] < mine["id"]:
             found.missing.append(true["id"])

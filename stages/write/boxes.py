@@ -69,6 +69,9 @@ class Boxes:
         #: what the run asks for of the chats that it has open
         self._asked: dict[int, list[IdRange]] = {}
         self._recovered: set[int] = set()
+        #: by account and id, what was told of its private chats and groups while one of them was walked: a page of it may
+        #: have been on its way, and be older
+        self._meanwhile: dict[int, dict[int, tuple[Told, Sighting]]] = {}
         #: of each chat since the last commit
         self.counts: dict[int, ChangeCounts] = {}
 
@@ -82,17 +85,24 @@ class Boxes:
             self._commit()
             self._close(marked_id)
 
-    def begin(self, file: ChatFile, asked: list[IdRange]) -> None:
-        """The run has opened it; from now on its changes are told, if the account's state is known."""
+    def begin(self, file: ChatFile, asked: list[IdRange], before: int) -> None:
+        """The run has opened it; from now on its changes are told, if the account's state is known. before: the account that
+        read it last."""
         row = file.row
         self.walked[row.marked_id], self._asked[row.marked_id] = file, asked
         state = self._accounts.get(row.account)
+        if state is not None and row.account != before and row.pts:  # nobody names to it what changed before its state
+            state.dirty.setdefault(row.marked_id, 0)
+            self._states.add(row.account)
         if state is not None and is_common(row.marked_id) and not row.looked:
             self._lose(row, 0, state.looked)
 
     def end(self, marked_id: int) -> None:
         """The run has closed it."""
-        del self.walked[marked_id], self._asked[marked_id]
+        account = self.walked.pop(marked_id).row.account
+        del self._asked[marked_id]
+        if not self._is_walked(account):
+            self._meanwhile.pop(account, None)
 
     def state(self, request: StateRequest) -> StateReply:
         """Set the account's state, or only tell it, and the boxes that it reads."""
@@ -154,6 +164,11 @@ class Boxes:
                 counts.extend(self._tell(file, told, sighting, peers))
                 if file.row.behind:
                     behind.add(chat)
+        if channel == 0 and self._is_walked(account):
+            kept = self._meanwhile.setdefault(account, {})
+            for one in body.told:
+                known = [line_id(one.line)] if one.line and one.chat in self.walked else one.deleted
+                kept |= dict.fromkeys(known, (one, sighting))
         for chat, found in body.media.items():
             if self._take_media and (chat in self._files or chat in self.walked):
                 self._take_media(chat, account, found)
@@ -172,12 +187,22 @@ class Boxes:
         row, state = file.row, self._accounts.get(account)
         since = max(row.looked, state.looked if state and row.looked and is_common(chat) else 0)
         sighting = Sighting(int(self._now()), WALK, account, row.pts, since)
-        counts = file.look_again(ids, page.lines.splitlines(keepends=True), sighting)
+        lines = [line for line in page.lines.splitlines(keepends=True) if not self._is_gone(account, chat, line_id(line))]
+        counts = file.look_again(ids, lines, sighting)
         self._count(chat, counts)
         file.add_peers(page.peers)
         if self._take_media and page.media:
             self._take_media(chat, account, page.media)
         return counts
+
+    def added(self, file: ChatFile, ids: IdRange) -> None:
+        """A page with all of these ids is there, which may be older than what was told since it was asked for."""
+        row = file.row
+        kept = self._meanwhile.get(row.account, {}) if is_common(row.marked_id) else {}
+        for number in file.having([one for one in kept if one in ids]):
+            told, sighting = kept[number]
+            seen = replace(sighting, pts=told.pts or sighting.pts)
+            self._count(row.marked_id, file.see([told], seen, False) if told.line else file.delete([number], seen))
 
     def prepare(self) -> list[list[Any]]:
         """Make the data durable of chats that the run has not opened; the rows that may then be journaled, accounts' too."""
@@ -207,6 +232,15 @@ class Boxes:
         for file in self._files.values():
             file.close()
         self._files.clear()
+
+    def _is_walked(self, account: int) -> bool:
+        """Whether the run has a private chat or group of the account open."""
+        return any(is_common(chat) and file.row.account == account for chat, file in self.walked.items())
+
+    def _is_gone(self, account: int, chat: int, number: int) -> bool:
+        """Whether it was told since a page was asked for that a message is deleted."""
+        told = self._meanwhile.get(account, {}).get(number) if is_common(chat) else None
+        return told is not None and not told[0].line
 
     def _of(self, account: int) -> list[ChatRow]:
         """Rows of the chats that the account reads, ascending by marked id; a folder that was moved away is none."""
@@ -280,7 +314,8 @@ class Boxes:
                 seen = replace(sighting, pts=one.pts or sighting.pts)
                 counts.extend(file.delete(one.deleted, seen) if one.deleted else ChangeCounts())
                 if one.cleared:
-                    counts.extend(file.clear(one.cleared, replace(seen, how=CLEARED)))
+                    since = min([seen.since, *(gap.since for gap in file.row.unlooked)])
+                    counts.extend(file.clear(one.cleared, replace(seen, how=CLEARED, since=since)))
         self._count(chat, counts)
         return counts
 
@@ -332,7 +367,12 @@ class Boxes:
         told = receipt.state
         for chat, pts in receipt.dirty.items():
             changed = self._rows.get(chat)
-            if changed is not None and changed.account == account and not 0 < pts <= changed.pts:
+            if changed is None or changed.account != account:
+                continue
+            if pts and pts == changed.pts:
+                changed.looked = now
+                self._touch(changed)
+            elif not 0 < pts <= changed.pts:
                 state.dirty[chat] = max(pts, state.dirty.get(chat, 0))
         # What stays as it was is -1; nothing but a state that is set goes back.
         state.pts, state.qts = max(state.pts, told.pts), max(state.qts, told.qts)

@@ -172,6 +172,7 @@ class Writer:
             counts = receipt.messages, receipt.services, receipt.empty or []
             size = chat.add(block.range_start, ids, page.lines, page.peers, *counts, abs(block.origin))
             self._uncommitted += size
+            self._boxes.added(chat, ids)
             if self._media and page.media:
                 self._media.page(chat.row.marked_id, block.origin, ids, page.media)
             if size:
@@ -230,7 +231,7 @@ class Writer:
             return OpenReply(Refusal.LINK)
         self._open[stream] = chat
         self._committed[row.marked_id] = row
-        self._boxes.begin(chat, asked_ids(record))
+        self._boxes.begin(chat, asked_ids(record), before)
         record.total = _total(record, about, row)
         chat.sources = Sources.begin(before, record.account, chat.covered, about.sources)
         chat.describe(record)

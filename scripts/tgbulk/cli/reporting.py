@@ -175,7 +175,7 @@ def _print_end(outcome: Outcome, summary: RunSummary, root: Path, quiet: bool) -
     if quiet:
         return
     chats = f"{counted(summary.all_complete, 'chat')} complete, {summary.all_failed} failed"
-    told = counted(summary.new_messages, "new message") + changed(summary.edited, summary.deleted)
+    told = counted(summary.new_messages, "new message") + changed(summary.edited, summary.deleted, summary.restored)
     new = f"{told} in {summary.seconds:.1f} s"
     click.echo(f"{outcome.exit_code.name.lower()}: {chats}, {new}: {root}", err=True)
     if outcome.bottleneck and summary.seconds >= MEASURED_FROM:

@@ -289,7 +289,8 @@ class Rows:
         if message.deleted_at is not None:
             moment = self.clock.at(message.deleted_at)
             when = f'<span title="{moment.full}">{moment.words}</span>'
-            out = f'<div class="known details">deleted, as was known on {when}</div>\n'
+            how = "auto-deleted" if message.auto_deleted else "deleted"
+            out = f'<div class="known details">{how}, as was known on {when}</div>\n'
         if not message.earlier:
             return out
         forms = []

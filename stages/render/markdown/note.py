@@ -124,7 +124,8 @@ class Notes:
         """When it became known that it is deleted, "" where it is there."""
         if not isinstance(message, ChangedMessage) or message.deleted_at is None:
             return ""
-        return f"deleted, as was known on {self.clock.at(message.deleted_at).words}"
+        how = "auto-deleted" if message.auto_deleted else "deleted"
+        return f"{how}, as was known on {self.clock.at(message.deleted_at).words}"
 
     def _origin(self, forward: Tl) -> str:
         if "from_id" in forward:

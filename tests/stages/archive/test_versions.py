@@ -93,6 +93,8 @@ def test_the_server_is_compared_with_the_latest_forms(tmp_path: Path) -> None:
     there[0] = message(1, "edited since")
     there.insert(1, message(2, "two, best"))
     assert compare(ours, there[:-1], covered) == Difference(gone=[11], changed=[1, 2])
+    ours[3]["ttl_period"] = 86_400
+    assert compare(ours, [], [IdRange(4, 5)]).auto_deleted == [4]
     mine = ChangedMessage(message(4, views=5), 2, 1, None, "", [])
     assert compare([mine], [message(4, views=70, pinned=True)], covered) == Difference()
 

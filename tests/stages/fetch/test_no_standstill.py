@@ -205,6 +205,9 @@ class Chats:
     def first(self, walk: Walk, reader: Any) -> None:
         pass
 
+    def migrated(self, walk: Walk, reader: Any) -> None:
+        pass
+
     def idle(self, reader: Any) -> None:
         walk = self._plan.joinable(reader.number)
         if walk is not None:

@@ -128,6 +128,20 @@ def test_markdown_names_what_is_deleted(tmp_path: Path) -> None:
         assert "two, better" not in text
 
 
+def test_what_deleted_itself_is_told_from_what_was_deleted(tmp_path: Path) -> None:
+    made = LinesArchive(tmp_path / "a")
+    first, second = message(1, ttl_period=60), message(2, ttl_period=60)
+    made.put([first, second, message(3)], [user(7, "Ann")])
+    over = [change(DELETED, 1, first["date"] + 60), change(DELETED, 2, second["date"] + 59), change(DELETED, 3, 1 << 31)]
+    change_again(made, over, 4, versions=0, deleted=3, late=0)
+    told = [one.auto_deleted for one in tgbulk.open(tmp_path / "a").chat(CHAT).messages()]
+    assert told == [True, False, False]
+    for format in (Html("UTC"), Markdown("UTC")):
+        render(tmp_path / "a", format, tmp_path / format.name)
+        text = "".join(path.read_text() for path in (tmp_path / format.name).rglob("*") if path.suffix in (".html", ".md"))
+        assert (text.count("auto-deleted, as was known on"), text.count("deleted, as was known on")) == (1, 3)
+
+
 def test_desktop_has_the_latest_and_when_it_was_edited(tmp_path: Path) -> None:
     put(tmp_path / "a")
     render(tmp_path / "a", Desktop("UTC", extra=True), tmp_path / "desktop")

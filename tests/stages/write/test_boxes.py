@@ -18,6 +18,7 @@ from tgbulk.engine.frame import pack
 from tgbulk.stages.archive.account import AccountState, Unlooked
 from tgbulk.stages.archive.folder import FIRST_FORMAT, FORMAT, Archive
 from tgbulk.stages.archive.row import MAYBE_BEHIND, ChatRow, read_journal
+from tgbulk.stages.fetch.push import Push, as_channel_difference, as_difference
 from tgbulk.stages.protocol.difference import Box, BoxRequest, DifferenceReceipt, StateReply, StateRequest
 from tgbulk.stages.protocol.event import ChatChanged
 from tgbulk.stages.protocol.receipt import PayloadKind, Receipt
@@ -214,6 +215,61 @@ def test_a_slice_leaves_the_box_open(tmp_path: Path) -> None:
     told(line, channel_difference(105, [said(12)]), CHAT)
     line.close()
     assert (row(tmp_path).pts, row(tmp_path).looked) == (105, NOW + 5)
+
+
+def pushes(*updates: Any) -> list[Push]:
+    return [Push(one, bytes(one), (), (), 0.0, 0) for one in updates]
+
+
+def test_pushes_do_not_say_that_nothing_else_has_happened(tmp_path: Path) -> None:
+    """They come late: only who was asked can say that."""
+    line = followed(tmp_path)
+    state(line, state=AccountState(ACCOUNT, 50, 0, NOW, 1))
+    line.writer.commit()
+    channel, account = row(tmp_path).looked, read_journal(Archive(tmp_path)).accounts
+    line.writer._boxes._now = lambda: NOW + 5
+    assert told(line, as_channel_difference(pushes(deletion([3], pts=101)), 101), CHAT).deleted == 1
+    assert told(line, as_difference(pushes(common_deletion([7], 51)), AccountState(ACCOUNT, 51, 0, NOW, 1))).unknown == 1
+    line.writer.commit()
+    assert (row(tmp_path).pts, row(tmp_path).looked) == (101, channel)
+    found = read_journal(Archive(tmp_path)).accounts[ACCOUNT]
+    assert (found.pts, found.looked) == (51, account[ACCOUNT].looked)
+    told(line, difference(51, [], [types.UpdateChannelTooLong(9, 101)]))
+    line.close()
+    assert (row(tmp_path).looked, read_journal(Archive(tmp_path)).accounts[ACCOUNT].looked) == (NOW + 5, NOW + 5)
+    assert [one["since"] for one in lines(tmp_path, "changes")] == [channel]
+
+
+def test_an_account_that_takes_over_a_channel_has_to_ask_for_it(tmp_path: Path) -> None:
+    """Nobody names to it what changed before its own state."""
+    line = followed(tmp_path)
+    line.send(PayloadKind.STATE, pack(StateRequest(78, AccountState(78, 5, 0, NOW, 1))))
+    for account, dirty in ((ACCOUNT, {}), (78, {CHAT: 0})):
+        line.begin(record(account=account))
+        line.end(record(account=account))
+        line.writer.commit()
+        assert read_journal(Archive(tmp_path)).accounts[78].dirty == dirty
+    line.send(PayloadKind.DIFFERENCE, channel_difference(100), origin=78, subject=CHAT)
+    line.close()
+    assert read_journal(Archive(tmp_path)).accounts[78].dirty == {}
+
+
+def test_pages_that_are_older_than_what_was_told_since(tmp_path: Path) -> None:
+    """In a feed the box is asked while chats are walked: their pages may have been on the way."""
+    line = common(tmp_path)
+    line.begin(record(FRIEND, "private"))
+    line.page(made.page([said(11, peer=FRIEND)]), 10)
+    told(line, difference(60, [], [common_deletion([5, 13], 58), edit(said(15, "better", FRIEND, edited=NOW), 60)]))
+    line.page(made.page([said(n, peer=FRIEND) for n in (13, 15, 17)]), 12)
+    again(line, [said(n, peer=FRIEND) for n in (1, 3, 5, 7)], 1, 10, chat=FRIEND)
+    line.end(record(FRIEND, "private"))
+    line.writer.commit()
+    told(line, difference(61, [said(5, peer=FRIEND)]))
+    line.close()
+    assert changes(tmp_path, FRIEND) == [
+        ("deleted", 5, "update", 58, None), ("deleted", 13, "update", 58, None), ("version", 15, "update", 60, "better"),
+        ("restored", 5, "update", 61, "text 5"),
+    ]
 
 
 def test_too_long_and_undecodable_change_nothing(tmp_path: Path) -> None:
