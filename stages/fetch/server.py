@@ -12,6 +12,8 @@ from tgbulk.stages.fetch.error import ServerFileError
 PEM_HEAD = "-----BEGIN RSA PUBLIC KEY-----"
 #: https://core.telegram.org/mtproto/auth_key: the handshake encrypts exactly 2048 bits.
 KEY_BITS = 2048
+#: Bytes of the file that describes one.
+LARGEST = 1 << 16
 FIELDS = {"dc_id": int, "host": str, "port": int, "public_key": str}
 
 
@@ -52,7 +54,11 @@ class Server:
 def read_server(path: Path) -> Server:
     """The server that a TOML file describes; ServerFileError names the first mistake."""
     try:
-        table = tomllib.loads(path.read_text("utf-8"))
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
+        if len(data) > LARGEST:
+            raise ServerFileError(path, f"has more than {LARGEST >> 10} KiB")
+        table = tomllib.loads(data.decode())
     except OSError as error:
         raise ServerFileError(path, error.strerror) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

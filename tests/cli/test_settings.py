@@ -54,6 +54,13 @@ def test_defaults(config: Path, tmp_path: Path) -> None:
         _ = setting.access
 
 
+def test_a_working_folder_that_was_removed(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert read_setting().home == tmp_path / "data" / "tgbulk"
+
+
 def test_each_place_beats_the_next(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config.write_text("api_id = 1\napi_hash = 'file'\naccount = 'file'\nhome = '~/x'\n")
     setting = read_setting()

@@ -283,7 +283,8 @@ def _read_config() -> dict[str, Any]:
     with suppress(RuntimeError):  # this user has no home
         home = os.environ.get("TGBULK_HOME") or platformdirs.user_data_path("tgbulk", appauthor=False)
         beside = Path(home).expanduser()
-        if beside.is_absolute() and beside.resolve() != Path.cwd():  # else it was read
+        here = os.path.realpath("/proc/self/cwd")  # also where it was removed
+        if beside.is_absolute() and os.path.realpath(beside) != here:  # else it was read
             file = _read_dotenv(beside / ".env")
             found |= {name: file[variable] for name, variable in VARIABLES.items() if file.get(variable)}
         found |= _read_toml(beside / "config.toml")

@@ -78,6 +78,8 @@ def test_a_mistake_in_a_server_file_is_named(tmp_path: Path, text: str, mistake:
 def test_a_server_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ServerFileError, match="Is a directory"):
         read_server(tmp_path)
+    with pytest.raises(ServerFileError, match="more than 64 KiB"):
+        read_server(Path("/dev/zero"))
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
     with pytest.raises(ServerFileError, match="is not TOML"):
         read_server(tmp_path / "binary")
