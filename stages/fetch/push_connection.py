@@ -49,8 +49,9 @@ async def open_push_connection(
     )
 
     async def reconnected() -> None:
-        with suppress(ConnectionError):
-            await connection.subscribe()
+        if not sender.waiting:  # else the sender asks it again, and that subscribes as well
+            with suppress(ConnectionError):
+                await connection.subscribe()
         on_reconnect()
 
     sender = Sender(
@@ -65,6 +66,7 @@ async def open_push_connection(
     )
     connection = PushConnection(sender, reader, queue)
     client._sender.silent = True
+    client._updates_handle.cancel()  # no pushes come there any more, and Telethon would ask for differences of its own
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             await sender.connect(transport)

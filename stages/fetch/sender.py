@@ -3,7 +3,8 @@
 Telethon's sender waits for ever for an answer that does not come, and reconnects at once, for ever. Here
 
 - a request that is not answered in ANSWER_SECONDS while the connection stands (the answer was lost or named another one, the
-  server is silent) is asked again over a fresh connection, with twice the time; after ASKS times it fails;
+  server is silent) is asked again over a fresh connection, with twice the time; after ASKS times it fails, unless nothing at
+  all is answered;
 - between two attempts to connect there is a pause, which grows until a useful answer comes: one to a request of ours. That
   the peer takes the connection, or sends garbage, is none;
 - where requests wait and no useful answer comes for `patience` seconds, the connection is given up, and all of them fail;
@@ -182,21 +183,23 @@ class Sender(MTProtoSender):  # type: ignore[misc]
 
     def _overdue(self, late: list[tuple[asyncio.Future[Any], Asked]]) -> None:
         """Ask these again over another connection, or let them fail."""
-        oldest = late[0][1]
+        oldest, now = late[0][1], helpers.get_running_loop().time()
         # Nothing at all since it was asked for the last time: it is not the request.
         silent = self._answered_at < oldest.due - self._answer_seconds * 2.0 ** (oldest.asks - 1)
-        if not self.patience or (oldest.asks == ASKS and silent):
+        given_up = oldest.asks == ASKS and silent and now - max(oldest.first, self._answered_at) >= self.patience
+        if not self.patience or given_up:
             return self._give_up(ConnectionError(f"it does not answer {oldest.method}"))
-        again: Asked | None = None
+        again: tuple[Asked, float] | None = None
         for future, asked in late:
-            if asked.asks == ASKS:
+            if asked.asks == ASKS and not silent:
                 self._fail(future, NoAnswer(f"it does not answer {asked.method}"))
             else:
-                again = again or asked
-                asked.asks += 1
+                again = again or (asked, self._answer_seconds * 2.0 ** (asked.asks - 1))
+                asked.asks = min(ASKS, asked.asks + 1)
         if again is not None:
-            seconds = self._answer_seconds * 2.0 ** (again.asks - 2)
-            self._notify(f"{self._name}: no answer to {again.method} in {seconds:.0f} s; asking again over a new connection")
+            if not self._told:
+                what = f"no answer to {again[0].method} in {again[1]:.0f} s"
+                self._notify(f"{self._name}: {what}; asking again over a new connection")
             self._start_reconnect(None)
 
     def _give_up(self, error: ConnectionError) -> None:

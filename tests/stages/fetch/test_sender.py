@@ -14,7 +14,7 @@ from telethon.tl import functions
 from support.wire import client_of, run
 from tgbulk.perf.simdc.server import HOME_DC, Server
 from tgbulk.stages.fetch import backoff
-from tgbulk.stages.fetch.sender import NoAnswer, Sender, method_name
+from tgbulk.stages.fetch.sender import ASKS, NoAnswer, Sender, method_name
 
 STATE = "updates.getState"
 #: Seconds that a request waits for its answer the first time.
@@ -121,6 +121,26 @@ def test_a_connection_whose_end_nobody_waits_for_is_given_up_in_silence() -> Non
             sender.__dict__["_MTProtoSender__disconnected"] = None
             gc.collect()
             assert unseen == []
+
+    run(check)
+
+
+def test_a_silence_that_is_shorter_than_the_patience_is_sat_out() -> None:
+    """However often it has to be asked again."""
+
+    async def check(server: Server) -> None:
+        said: list[str] = []
+        async with link(server, said, patience=120.0, answer=0.1) as sender:
+            counter = server.hub.dispatcher.counter
+            before = counter.connections
+            server.hub.dispatcher.fault.lose_rate = 1.0
+            asked = asyncio.ensure_future(sender.send(state()))
+            while counter.connections < before + ASKS + 2 and not asked.done():
+                await asyncio.sleep(0.02)
+            server.hub.dispatcher.fault.lose_rate = 0.0
+            assert await asyncio.wait_for(asked, 20)
+            assert sender.is_connected()
+            assert len(said) <= ASKS + 2
 
     run(check)
 
