@@ -52,6 +52,7 @@ class ChatFile:
         except BaseException:
             self._segments.close()
             raise
+        self._peers_synced = False
         sync_folder(self.folder.path)
         self._quarantine = Quarantine(archive.quarantine, row.marked_id)
         self._quarantine.remove_orphans(row.quarantined)
@@ -98,6 +99,7 @@ class ChatFile:
         fresh = b"".join(one.line for one in peers if self._changed(one))
         if fresh:
             write_all(self._peers, fresh, self.row.peer_bytes)
+            self._peers_synced = False
             self.row.peer_bytes += len(fresh)
             self.row.peer_crc = crc32(fresh, self.row.peer_crc)
             self.dirty = True
@@ -209,7 +211,9 @@ class ChatFile:
         """Make the data durable; the row that may then be journaled."""
         self._segments.join()
         self._segments.sync()
-        sync(self._peers, self.folder.peers)
+        if not self._peers_synced:
+            sync(self._peers, self.folder.peers)
+            self._peers_synced = True
         self._changes.sync()
         self.row.joined = self._segments.joined
         self.row.ranges = [one.copy() for one in self._segments.ranges]

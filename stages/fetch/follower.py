@@ -19,6 +19,7 @@ from tgbulk.engine.error import TgbulkError
 from tgbulk.engine.metric import Meter, Number
 from tgbulk.stages.archive.account import AccountState
 from tgbulk.stages.fetch.bucket import Halted
+from tgbulk.stages.fetch.client import plain
 from tgbulk.stages.fetch.difference import METHOD, METHOD_CHANNEL
 from tgbulk.stages.fetch.error import AuthNeededError, FloodParkedError
 from tgbulk.stages.fetch.pipeline import Pipeline
@@ -29,11 +30,11 @@ from tgbulk.stages.fetch.updates import AT_ONCE, Updates
 from tgbulk.stages.protocol.event import Notice
 from tgbulk.stages.telegram.chat import CHANNEL_MARK
 
-#: Seconds that a push may wait for those before it, and that applied ones wait for others to go with.
+#: Seconds that a push may wait for those before it, and that one may wait for others, of all boxes, to go with.
 GAP_SECONDS = 0.5
-BATCH_SECONDS = 0.5
+BATCH_SECONDS = 1.0
 #: Seconds that pushes may wait to be looked at together.
-TOGETHER_SECONDS = 0.05
+TOGETHER_SECONDS = 0.2
 #: Seconds without a difference after which one is asked for: it also names channels of which pushes do not come.
 QUIET_SECONDS = 900.0
 #: Seconds between two looks at channels that the account is not in, AT_ONCE of them by turns: nobody tells of these.
@@ -163,12 +164,11 @@ class Follower:
         if now - self._polled_at >= POLL_SECONDS:
             self._polled_at = now
             self._poll()
+        await self._flush_due(now)
         for box in list(self._busy.values()):
             if box.gap_at is not None and now - box.gap_at >= GAP_SECONDS:
                 self._counts.gaps += not box.asking
                 box.wanted, box.gap_at = True, None
-            if box.batch and not box.asking and now - box.batch_at >= BATCH_SECONDS:
-                await self._flush(box)
             if box.wanted and not box.asking:
                 box.asking, box.wanted = True, False
                 task = asyncio.create_task(self._difference(box))
@@ -241,7 +241,7 @@ class Follower:
             return
         box.pts = pts
         if not box.batch:
-            box.batch_at = asyncio.get_running_loop().time()
+            box.batch_at = push.came
         box.batch.append(push)
         if box.held:
             self._release(box)
@@ -286,6 +286,12 @@ class Follower:
 
     def _box(self, key: int, pts: int) -> None:
         self._boxes[key] = Followed(key, pts)
+
+    async def _flush_due(self, now: float) -> None:
+        """When one box has waited long enough, all go: so every process wakes up once for all of them."""
+        ready = [box for box in self._busy.values() if box.batch and not box.asking]
+        if ready and now - min(box.batch_at for box in ready) >= BATCH_SECONDS:
+            await asyncio.gather(*map(self._flush, ready))
 
     async def _flush(self, box: Followed) -> None:
         """Hand on what was applied: content and pts in one commit."""
@@ -343,8 +349,10 @@ class Follower:
             box.wanted = True
             self._notify(Notice(f"account {self._reader.access.account}: {error}; trying again in {box.pause:.0f} s"))
         except errors.RPCError as error:
+            if not box.refused:  # or it is said again with every look at the account
+                what = f"changes of {box.key or 'its chats'}"
+                self._notify(Notice(f"account {self._reader.access.account}: {what}: {plain(error)}"))
             box.pause, box.refused = MOST_PAUSE, True
-            self._notify(Notice(f"account {self._reader.access.account}: changes of {box.key or 'its chats'}: {error}"))
         finally:
             box.asking = False
             self._busy[box.key] = box

@@ -20,6 +20,9 @@ MOST_WAITING = 20_000
 #: The common box, where a channel has its marked id.
 COMMON = 0
 _VECTOR = 0x1CB5C415
+#: Users and chats that are remembered, and bytes of one in which constructor, flags and id lie.
+MOST_PEERS = 1_000
+_PEER_HEAD = 20
 
 #: Updates with a pts and a count of steps, of the common box and of channels.
 _STEPS = (
@@ -131,6 +134,36 @@ def _objects(reader: Any) -> tuple[list[Any], list[bytes]]:
     return made, raw
 
 
+class _Peers:
+    """Users and chats as they came: the same ones come with almost every push, and are decoded once."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, tuple[bytes, Any]] = {}
+
+    def read(self, reader: Any) -> tuple[list[Any], list[bytes]]:
+        """As _objects. An object of the same bytes as before is the same object: nobody may change it."""
+        reader.read_int()
+        made, raw = [], []
+        for _ in range(reader.read_int()):
+            start = reader.tell_position()
+            key = bytes(reader.stream[start : start + _PEER_HEAD])
+            data, one = self._known.get(key, (b"", None))
+            if one is not None and reader.stream[start : start + len(data)] == data:
+                reader.set_position(start + len(data))
+            else:
+                one = reader.tgread_object()
+                data = bytes(reader.stream[start : reader.tell_position()])
+                if len(self._known) >= MOST_PEERS:
+                    self._known.clear()
+                self._known[key] = data, one
+            made.append(one)
+            raw.append(data)
+        return made, raw
+
+
+_read_peers = _Peers().read
+
+
 def _kept(container: Any, updates: list[bytes], users: list[bytes], chats: list[bytes]) -> Any:
     container.raw_updates, container.raw_users, container.raw_chats = updates, users, chats
     return container
@@ -141,13 +174,15 @@ class _PushReading:
 
     @staticmethod
     def updates(reader: Any) -> Any:
-        (updates, raw), (users, raw_users), (chats, raw_chats) = (_objects(reader) for _ in range(3))
+        updates, raw = _objects(reader)
+        (users, raw_users), (chats, raw_chats) = _read_peers(reader), _read_peers(reader)
         made = types.Updates(updates, users, chats, reader.tgread_date(), reader.read_int())
         return _kept(made, raw, raw_users, raw_chats)
 
     @staticmethod
     def combined(reader: Any) -> Any:
-        (updates, raw), (users, raw_users), (chats, raw_chats) = (_objects(reader) for _ in range(3))
+        updates, raw = _objects(reader)
+        (users, raw_users), (chats, raw_chats) = _read_peers(reader), _read_peers(reader)
         rest = reader.tgread_date(), reader.read_int(), reader.read_int()
         return _kept(types.UpdatesCombined(updates, users, chats, *rest), raw, raw_users, raw_chats)
 

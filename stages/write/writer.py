@@ -38,6 +38,8 @@ Reply = OpenReply | MediaBatch | VideoBatch | DifferenceReceipt | StateReply | A
 #: A commit is due after so many bytes, or so many seconds after the first of them.
 COMMIT_BYTES = 8 * 1024 * 1024
 COMMIT_SECONDS = 1.0
+#: What was told comes of many boxes at a time: it is committed after so many seconds, but not more often than that.
+TOLD_SECONDS = 0.2
 
 
 class Writer:
@@ -72,6 +74,7 @@ class Writer:
         self._uncommitted = 0
         #: monotonic time at which a commit is due, None when nothing waits for one
         self.due: float | None = None
+        self._committed_at = float("-inf")
 
     def take(self, block: Block, descriptors: list[int]) -> None:
         """Write one block, then tell fetch."""
@@ -95,7 +98,7 @@ class Writer:
             self._expect_commit()
         elif (reply := self._take_changes(block, receipt, body)) is not None:
             self._reply(block, reply)
-            self._expect_commit()
+            self._expect_commit(max(time.monotonic() + TOLD_SECONDS, self._committed_at + COMMIT_SECONDS))
         else:
             assert isinstance(receipt, Receipt)
             self._write(block, receipt, body)
@@ -133,6 +136,7 @@ class Writer:
             for stream in list(self._ending):
                 self._end(stream, self._ending.pop(stream))
             self._boxes.committed()
+        self._committed_at = time.monotonic()
 
     def close(self) -> None:
         self.commit()
@@ -206,9 +210,10 @@ class Writer:
             self._archive.raise_format()
             self._raised = True
 
-    def _expect_commit(self) -> None:
-        if self.due is None:
-            self.due = time.monotonic() + COMMIT_SECONDS
+    def _expect_commit(self, due: float | None = None) -> None:
+        """At this monotonic time, or earlier."""
+        due = due or time.monotonic() + COMMIT_SECONDS
+        self.due = due if self.due is None else min(self.due, due)
 
     def _begin(self, stream: int, record: ChatRecord) -> OpenReply:
         """Open a chat: the reply says what is covered, or refuses it."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from tgbulk.stages.fetch.push import Push, as_channel_difference, as_difference
 from tgbulk.stages.protocol.difference import Box, BoxRequest, DifferenceReceipt, StateReply, StateRequest
 from tgbulk.stages.protocol.event import ChatChanged
 from tgbulk.stages.protocol.receipt import PayloadKind, Receipt
-from tgbulk.stages.write.writer import Writer
+from tgbulk.stages.write.writer import COMMIT_SECONDS, TOLD_SECONDS, Writer
 
 ACCOUNT = 77
 #: A private chat and a basic group of the account.
@@ -129,6 +130,22 @@ def test_a_channel_tells_what_changed(tmp_path: Path) -> None:
     assert (about["messages"], about["services"], about["versions"], about["deleted"]) == (12, 1, 1, 2)
     assert about["covered"] == [[1, 13]]
     assert about["total"] == 12 + 2 - 2
+
+
+def test_what_is_told_is_committed_soon_but_once_a_second(tmp_path: Path) -> None:
+    line = followed(tmp_path)
+    line.writer._committed_at = float("-inf")
+    before = time.monotonic()
+    told(line, channel_difference(105, [said(11)]), CHAT)
+    after = time.monotonic()
+    assert line.writer.due is not None
+    assert before + TOLD_SECONDS <= line.writer.due <= after + TOLD_SECONDS
+    line.writer.commit()
+    assert after <= line.writer._committed_at <= time.monotonic()
+    line.writer._committed_at = after + 100
+    told(line, channel_difference(106, [said(12)]), CHAT)
+    assert line.writer.due == after + 100 + COMMIT_SECONDS
+    line.close()
 
 
 def test_twice_is_once(tmp_path: Path) -> None:
