@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 READERS := .venv-readers
 
-.PHONY: help setup demo test lint torture store-torture fleet-test community schedules living mutants readers-test pictures bench image-test man clean
+.PHONY: help setup demo test lint torture store-torture fleet-test community schedules living day mutants readers-test pictures bench image-test man clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -45,6 +45,9 @@ schedules: $(READY) ## Export changing chats from a server in trouble 300 times;
 
 living: $(READY) ## Change chats while exports and followers run, are killed and go on, 100 times (ARGS="--count 20")
 	PYTHONPATH=tests $(BIN)/python -m disaster.living $(ARGS)
+
+day: $(READY) ## Follow chats for a day of which an hour takes a minute, with outages: nothing grows or is missed (ARGS="--hours 4")
+	PYTHONPATH=tests $(BIN)/python -m disaster.day $(ARGS)
 
 mutants: $(READY) ## Change the code at 200 places, one at a time: do tests notice? (ARGS="--only engine/ --count 50 --seed 2")
 	@$(BIN)/python -c 'import cosmic_ray' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[mutants]'

@@ -48,6 +48,59 @@ DOINGS = ("insert", "insert", "edit", "edit", "edit", "delete", "react", "step",
 FLEETING = 2
 
 
+class LivingChats:
+    """The chats of one server while they change, and what goes wrong there."""
+
+    def __init__(self, dc: SimDC, chance: random.Random, forgets: bool) -> None:
+        """forgets: boxes do, or a difference may be too long: then all that is unknown is looked at again."""
+        self._dc = dc
+        self._random = chance
+        self._deleted: dict[str, list[int]] = defaultdict(list)
+        #: when the last message is gone that deletes itself
+        self.dead = 0.0
+        self._forgets = forgets
+
+    def disturb(self) -> None:
+        """Faults from now on."""
+        draw = self._random.choice
+        faults = {
+            "lose": draw([0, 0, 0.2, 0.5]), "double": draw([0, 0.3]), "reorder": draw([0, 0.4]), "delay": draw([0, 0.3]),
+            "too_long": draw([0, 0, 0.1]), "short": draw([False, True]), "seq": draw([False, True]),
+            "lag": draw([0, 0, 1.0]), "outdated": draw([0, 0, 0.1]), "slice": draw([3, 1000]), "batch": draw([1, 100]),
+        }
+        if self._forgets:
+            faults |= {"keep": draw([5, 100_000]), "by_limit": draw([False, True])}
+        self._dc.control("boxes", **(CALM | faults))
+
+    def change(self, count: int) -> None:
+        """So many times, each a few messages of one chat."""
+        for _ in range(count):
+            name = self._random.choice(list(CHATS))
+            chat = CHATS[name]
+            do = self._random.choice(DOINGS)
+            if do == "restore":
+                if self._deleted[name] and self._random.random() < 0.5:
+                    self._dc.control("mutate", chat=chat, restore=[self._deleted[name].pop()])
+            elif do == "fleeting":
+                self._dc.control("mutate", chat=chat, insert=self._random.randint(1, 3), ttl=FLEETING)
+                self.dead = time.monotonic() + 2 * FLEETING
+            elif do == "kick":
+                if name in CHANNELS and self._random.random() < 0.3:
+                    self._dc.control("alter", chat=chat, private=self._random.random() < 0.5, account=0)
+            else:
+                done = self._dc.control("mutate", chat=chat, **{do: self._random.randint(1, 4)})
+                self._deleted[name] += done.get("delete", [])
+        if self._random.random() < 0.1:
+            self._dc.control("mutate", chat=CHATS["@sim_account_1"], clear=True)
+            self._deleted["@sim_account_1"].clear()
+
+    def calm(self) -> None:
+        """No faults, and everybody may read everything."""
+        self._dc.control("boxes", **CALM)
+        for name in CHANNELS:
+            self._dc.control("alter", chat=CHATS[name], private=False, account=0)
+
+
 class Living:
     """One schedule."""
 
@@ -58,27 +111,23 @@ class Living:
         self._dc = exporter.dc
         self._exporter = exporter
         self._archive = folder / "archive"
-        self._deleted: dict[str, list[int]] = defaultdict(list)
-        #: when the last message is gone that deletes itself
-        self._dead = 0.0
-        #: boxes forget, or a difference may be too long: then all that is unknown is looked at again
-        self._forgets = self._random.random() < 0.4
+        self._chats = LivingChats(self._dc, self._random, forgets=self._random.random() < 0.4)
         self._words = ["--recheck", "all"]
 
     def run(self) -> list[str]:
         """What is wrong at the end."""
-        self._calm()
+        self._chats.calm()
         if not self._short:
             self._export()
         for _ in range(2 if self._short else self._random.randint(2, 4)):
-            self._disturb()
-            self._change(self._random.randint(2, 12))
+            self._chats.disturb()
+            self._chats.change(self._random.randint(2, 12))
             if self._random.random() < 0.55:
                 self._follow()
             else:
                 self._export(self._random.random() < 0.5)
-        self._calm()
-        time.sleep(max(0.0, self._dead - time.monotonic()))
+        self._chats.calm()
+        time.sleep(max(0.0, self._chats.dead - time.monotonic()))
         for name in CHANNELS:  # so that each of them is named
             self._dc.control("mutate", chat=CHATS[name], step=1)
         code = self._export()
@@ -97,50 +146,12 @@ class Living:
         wrong = [f"exit code {code}"] if code else []
         return [*wrong, f"{calls} history calls for chats that did not change"] if calls else wrong
 
-    def _disturb(self) -> None:
-        """Faults of the next round."""
-        draw = self._random.choice
-        faults = {
-            "lose": draw([0, 0, 0.2, 0.5]), "double": draw([0, 0.3]), "reorder": draw([0, 0.4]), "delay": draw([0, 0.3]),
-            "too_long": draw([0, 0, 0.1]), "short": draw([False, True]), "seq": draw([False, True]),
-            "lag": draw([0, 0, 1.0]), "outdated": draw([0, 0, 0.1]), "slice": draw([3, 1000]), "batch": draw([1, 100]),
-        }
-        if self._forgets:
-            faults |= {"keep": draw([5, 100_000]), "by_limit": draw([False, True])}
-        self._dc.control("boxes", **(CALM | faults))
-
-    def _change(self, count: int) -> None:
-        for _ in range(count):
-            name = self._random.choice(list(CHATS))
-            chat = CHATS[name]
-            do = self._random.choice(DOINGS)
-            if do == "restore":
-                if self._deleted[name] and self._random.random() < 0.5:
-                    self._dc.control("mutate", chat=chat, restore=[self._deleted[name].pop()])
-            elif do == "fleeting":
-                self._dc.control("mutate", chat=chat, insert=self._random.randint(1, 3), ttl=FLEETING)
-                self._dead = time.monotonic() + 2 * FLEETING
-            elif do == "kick":
-                if name in CHANNELS and self._random.random() < 0.3:
-                    self._dc.control("alter", chat=chat, private=self._random.random() < 0.5, account=0)
-            else:
-                done = self._dc.control("mutate", chat=chat, **{do: self._random.randint(1, 4)})
-                self._deleted[name] += done.get("delete", [])
-        if self._random.random() < 0.1:
-            self._dc.control("mutate", chat=CHATS["@sim_account_1"], clear=True)
-            self._deleted["@sim_account_1"].clear()
-
-    def _calm(self) -> None:
-        self._dc.control("boxes", **CALM)
-        for name in CHANNELS:
-            self._dc.control("alter", chat=CHATS[name], private=False, account=0)
-
     def _export(self, kill: bool = False) -> int:
         """The exit code; changes go on meanwhile where it is killed."""
         process = self._exporter.tgbulk.start("export", *CHATS, "-o", str(self._archive), "-q", *self._words)
         if kill:
             time.sleep(self._random.uniform(0.5, 4.0))
-            self._change(2)
+            self._chats.change(2)
             process.send_signal(signal.SIGKILL)
         return self._ended(process)
 
@@ -149,7 +160,7 @@ class Living:
         process = self._exporter.tgbulk.start("follow", str(self._archive), *CHATS, "-q", *self._words)
         time.sleep(self._random.uniform(1.0, 6.0))
         for _ in range(self._random.randint(1, 6)):
-            self._change(self._random.randint(1, 5))
+            self._chats.change(self._random.randint(1, 5))
             if self._random.random() < 0.2:
                 self._dc.control("drop")
             time.sleep(self._random.uniform(0.0, 0.8))
