@@ -107,6 +107,13 @@ class State(MTProtoState):  # type: ignore[misc]
     #: called before each packet of ours, of all connections of this process; does not return where none may leave
     guard: Callable[[], None] | None = None
 
+    def reset(self) -> None:
+        """Another session. Where the last messages of the one before were ignored, as a rule for their time, the clocks'
+        difference is learnt anew as at the start: from what is said of a salt that is none."""
+        if self._ignore_count:
+            self.time_offset = self.salt = 0
+        super().reset()
+
     def encrypt_message_data(self, data: bytes) -> Any:
         if State.guard is not None:
             State.guard()

@@ -145,6 +145,19 @@ def test_a_silence_that_is_shorter_than_the_patience_is_sat_out() -> None:
     run(check)
 
 
+def test_a_wrong_difference_of_the_clocks_is_learnt_anew() -> None:
+    """As where the process stood still between what a server said of the time and taking it in."""
+
+    async def check(server: Server) -> None:
+        said: list[str] = []
+        async with link(server, said, patience=30.0, answer=0.5) as sender:
+            sender._state.time_offset = -120
+            assert await asyncio.wait_for(sender.send(state()), 20)
+            assert abs(sender._state.time_offset) < 30
+
+    run(check)
+
+
 @pytest.mark.parametrize("greeting", ["close", "garbage", "silence"])
 def test_no_storm_on_a_peer_that_only_takes_connections(greeting: str) -> None:
     """The pauses grow, whatever it does after that; in the end all that waits fails."""
