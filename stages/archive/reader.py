@@ -77,6 +77,10 @@ class JournalWatch:
         """Ascending by marked id."""
         return {chat: ChatRow.unpack(self._rows[chat]) for chat in sorted(self._rows)}
 
+    def row(self, chat: int) -> ChatRow | None:
+        """Of one chat, None where nothing was ever committed of it."""
+        return ChatRow.unpack(self._rows[chat]) if chat in self._rows else None
+
     def accounts(self) -> dict[int, AccountState]:
         """By user id."""
         return {account: AccountState.unpack(row) for account, row in self._accounts.items()}
@@ -277,9 +281,8 @@ class ArchiveReader:
 
     def chat(self, marked_id: int) -> ChatReader:
         """As it is now. UsageError where there is none, StorageError for what cannot be read."""
-        self.watch.update()
-        row = self.watch.rows().get(marked_id)
-        if row is None or not self._exists(row):
+        row = self.row(marked_id)
+        if row is None:
             raise UsageError(f"the archive has no chat {marked_id}")
         folder = self._archive.chat(marked_id)
         try:
@@ -287,6 +290,12 @@ class ArchiveReader:
         except OSError as error:
             raise StorageError(folder.about, error.strerror or str(error)) from error
         return ChatReader(self, ChatSnapshot(self.root, row, about))
+
+    def row(self, marked_id: int) -> ChatRow | None:
+        """What is committed of a chat now; None where the archive has it not. StorageError, OSError."""
+        self.watch.update()
+        row = self.watch.row(marked_id)
+        return row if row is not None and self._exists(row) else None
 
     def by_newest_peers(self, snapshots: list[ChatSnapshot]) -> list[ChatSnapshot]:
         """Those to whose peers.jsonl a run added last come last: of a peer that several have, they know the newest form."""

@@ -7,6 +7,7 @@ from tgbulk.engine.durable import make_folder
 from tgbulk.engine.error import UsageError
 from tgbulk.engine.folder import Place
 from tgbulk.stages.archive.account import is_common
+from tgbulk.stages.archive.catalogue import SameChatError
 from tgbulk.stages.archive.committed import CommittedArchive, CommittedChat, Stretch
 from tgbulk.stages.archive.folder import Archive
 from tgbulk.stages.archive.media_reader import MediaReader
@@ -15,12 +16,6 @@ from tgbulk.stages.archive.restored import Restored
 from tgbulk.stages.fleet.puller import keep_file
 
 _CHUNK = 1 << 20
-
-
-class SameChatError(UsageError):
-    """chat {0} is in {1} and in {2}"""
-
-    advice = "Merge archives of different chats; which of two exports of one chat is to stay, nobody but you can say."
 
 
 class ForeignAccountError(UsageError):

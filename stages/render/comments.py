@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tgbulk.engine.error import TgbulkError
+from tgbulk.stages.archive.catalogue import Catalogue
 from tgbulk.stages.archive.lines import parse_lines, read_blocks
-from tgbulk.stages.archive.reader import ArchiveReader, ChatSnapshot
+from tgbulk.stages.archive.reader import ChatSnapshot
 from tgbulk.stages.archive.thread import messages_by_post
 from tgbulk.stages.render.half import chat_beside
 from tgbulk.stages.render.plan import lines_digest
@@ -30,7 +31,7 @@ def discussion(snapshot: ChatSnapshot) -> ChatSnapshot | None:
     return chat_beside(snapshot.root, about.linked) if about.type == "channel" and about.linked is not None else None
 
 
-def with_discussions(archive: ArchiveReader, chats: list[int]) -> list[int]:
+def with_discussions(archive: Catalogue, chats: list[int]) -> list[int]:
     """These chats, and the groups in which those of them that are channels are discussed, where the archive has them."""
     known, found = set(archive.marked_ids()), set(chats)
     for chat in known & found:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, ClassVar
 
-from tgbulk.stages.archive.reader import ArchiveReader, ChatSnapshot
+from tgbulk.stages.archive.catalogue import Catalogue
+from tgbulk.stages.archive.reader import ChatSnapshot
 from tgbulk.stages.archive.versions import Versions
 from tgbulk.stages.render.column import CHAT_COLUMNS, COLUMNS, PEER_COLUMNS, Column
 from tgbulk.stages.render.concatenated import Concatenated, PartFiles
@@ -97,9 +98,9 @@ class FlatText(FlatFormat, Concatenated):
     def empty_names(self, chat: ChatDone) -> list[str]:
         return [f"message/{chat.marked_id}.{self.ending}"] if self.split == "chat" else []
 
-    def end(self, archive: ArchiveReader, chats: list[ChatDone], output: Output) -> dict[str, int]:
+    def end(self, archive: Catalogue, chats: list[ChatDone], output: Output) -> dict[str, int]:
         files = self.join_all(chats, output, [f"message.{self.ending}"]) if self.joins_chats else {}
-        peers = peer_rows(archive.by_newest_peers([chat.snapshot for chat in chats]), archive.media.pictures())
+        peers = peer_rows(archive.by_newest_peers([chat.snapshot for chat in chats]), archive.pictures())
         tables = ("peer", PEER_COLUMNS, peers), ("chat", CHAT_COLUMNS, chat_rows(chats))
         for name, columns, rows in tables:
             path = output.new_file()

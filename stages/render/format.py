@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tgbulk.stages.archive.reader import ArchiveReader, ChatSnapshot
+from tgbulk.stages.archive.catalogue import Catalogue
+from tgbulk.stages.archive.reader import ChatSnapshot
 from tgbulk.stages.render.output import Output
 from tgbulk.stages.render.part import Part
 from tgbulk.stages.render.view import View, name_of
@@ -90,7 +91,7 @@ class Format:
         """JSON values that decide what is written; others mean rendering again."""
         return asdict(self)  # type: ignore[call-overload, no-any-return]
 
-    def check(self, archive: ArchiveReader) -> None:
+    def check(self, archive: Catalogue) -> None:
         """Before anything is written: a TgbulkError for what is missing or cannot be."""
 
     def shown(self, peer: Mapping[str, Any]) -> Any:
@@ -129,7 +130,7 @@ class Format:
     def end_chat(self, chat: ChatDone, output: Output) -> None:
         """Put the chat's files, and name all that belong to it in chat.files."""
 
-    def end(self, archive: ArchiveReader, chats: list[ChatDone], output: Output) -> dict[str, int]:
+    def end(self, archive: Catalogue, chats: list[ChatDone], output: Output) -> dict[str, int]:
         """Put what concerns all chats; its names and bytes. Names of the last render that are not among them are removed."""
         return {}
 

@@ -5,11 +5,15 @@ from functools import lru_cache
 from pathlib import Path
 
 from tgbulk.engine.error import TgbulkError
+from tgbulk.stages.archive.catalogue import Catalogue
 from tgbulk.stages.archive.folder import Archive
 from tgbulk.stages.archive.reader import ArchiveReader, ChatSnapshot
+from tgbulk.stages.archive.row import ChatRow
 from tgbulk.stages.render.format import ChatDone
 from tgbulk.stages.telegram.chat import CHANNEL_MARK
 
+#: Archives of one render that stay open.
+ARCHIVES = 64
 #: Added to the ids of the older half; docs/spec/telegram-desktop-json.md 2.
 MIGRATED = -1_000_000_000
 
@@ -32,7 +36,7 @@ def newer_half(snapshot: ChatSnapshot) -> ChatSnapshot | None:
     return found if found is not None and found.about.migrated_from == snapshot.marked_id else None
 
 
-def with_halves(archive: ArchiveReader, chats: list[int]) -> list[int]:
+def with_halves(archive: Catalogue, chats: list[int]) -> list[int]:
     """These chats, and the other half of each that is one of two, where the archive has it."""
     known, found = set(archive.marked_ids()), set(chats)
     for chat in known & found:
@@ -40,7 +44,8 @@ def with_halves(archive: ArchiveReader, chats: list[int]) -> list[int]:
             about = archive.chat(chat).about
         except TgbulkError:
             continue  # it fails by itself
-        found |= known & {about.migrated_from, about.migrated_to}
+        halves = known & {about.migrated_from, about.migrated_to}
+        found |= {half for half in halves if archive.of(half) is archive.of(chat)}
     return sorted(found)
 
 
@@ -57,16 +62,23 @@ def halves_together(chats: list[ChatDone]) -> list[list[ChatDone]]:
 
 def chat_beside(root: Path, chat: int) -> ChatSnapshot | None:
     """Another chat of an archive, where it has it and it can be read."""
-    journal = Archive(root).journal
-    about = journal.stat() if journal.exists() else None
     try:
-        return _reader(root, 0 if about is None else about.st_size, 0 if about is None else about.st_mtime_ns).chat(
-            chat).snapshot
+        return _reader_of(root).chat(chat).snapshot
     except (TgbulkError, OSError):
         return None
 
 
-@lru_cache(maxsize=1)
-def _reader(root: Path, size: int, changed: int) -> ArchiveReader:
-    """size, changed: of the journal, so that it is read once."""
+def row_beside(root: Path, chat: int | None) -> ChatRow | None:
+    """What is committed of another chat of an archive, whether or not it can be read. StorageError, OSError."""
+    return None if chat is None else _reader_of(root).row(chat)
+
+
+def _reader_of(root: Path) -> ArchiveReader:
+    journal = Archive(root).journal
+    return _reader(root, journal.stat().st_ino if journal.exists() else 0)
+
+
+@lru_cache(maxsize=ARCHIVES)
+def _reader(root: Path, journal: int) -> ArchiveReader:
+    """It reads on in its journal by itself, unless that is another file by now. journal: its inode."""
     return ArchiveReader(root)

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from tgbulk.engine.durable import PART, make_folder, sync_folder
@@ -26,16 +27,17 @@ class ForeignFolderError(StorageError):
 class Output:
     """OUT, held by one render."""
 
-    def __init__(self, folder: Path, archive: Path) -> None:
+    def __init__(self, folder: Path, archives: Sequence[Path]) -> None:
         """Nothing is written yet. UsageError, StorageError, ForeignFolderError, OSError."""
         self.folder = folder
         self.temporary = folder / TEMPORARY
         self._lock = Lock(folder / LOCK, f"the render {folder}")
         self._waiting: dict[str, Path] = {}
         self._number = 0
-        here, there = Path(os.path.realpath(folder)), Path(os.path.realpath(archive))  # links in a circle, too
-        if here == there or there in here.parents:
-            raise UsageError(f"{folder} lies in the archive; a render needs a folder of its own")
+        here = Path(os.path.realpath(folder))  # links in a circle, too
+        for there in (Path(os.path.realpath(one)) for one in archives):
+            if here == there or there in here.parents:
+                raise UsageError(f"{folder} lies in the archive; a render needs a folder of its own")
         if os.path.lexists(folder) and not folder.is_dir():
             raise StorageError(folder, "it is not a folder")
         if folder.is_dir() and set(os.listdir(folder)) - {LOCK, TEMPORARY, STATE + PART} and not (folder / STATE).exists():

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from tgbulk.engine.error import UsageError
-from tgbulk.stages.archive.reader import ArchiveReader
+from tgbulk.stages.archive.catalogue import Catalogue
 from tgbulk.stages.render.column import CHAT_COLUMNS, PEER_COLUMNS
 from tgbulk.stages.render.flat import Row
 from tgbulk.stages.render.flat_format import FlatFormat
@@ -36,7 +36,7 @@ class Parquet(FlatFormat):
 
     name: ClassVar[str] = "parquet"
 
-    def check(self, archive: ArchiveReader) -> None:
+    def check(self, archive: Catalogue) -> None:
         if importlib.util.find_spec("pyarrow") is None:
             raise NoPyarrowError(_installing())
 
@@ -67,11 +67,11 @@ class Parquet(FlatFormat):
                 else:
                     chat.files[name] = output.path(name).stat().st_size
 
-    def end(self, archive: ArchiveReader, chats: list[ChatDone], output: Output) -> dict[str, int]:
+    def end(self, archive: Catalogue, chats: list[ChatDone], output: Output) -> dict[str, int]:
         from tgbulk.stages.render.arrow import write_table
 
         files = {}
-        peers = peer_rows(archive.by_newest_peers([chat.snapshot for chat in chats]), archive.media.pictures())
+        peers = peer_rows(archive.by_newest_peers([chat.snapshot for chat in chats]), archive.pictures())
         tables = ("peer", PEER_COLUMNS, peers), ("chat", CHAT_COLUMNS, chat_rows(chats))
         for name, columns, rows in tables:
             path = output.new_file()

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,10 +11,11 @@ from zlib import crc32
 
 import orjson
 
-from tgbulk.engine.error import LimitError, StorageError, TgbulkError, UsageError, shortage
+from tgbulk.engine.error import LimitError, StorageError, TgbulkError, shortage
 from tgbulk.engine.folder import LinkError
+from tgbulk.stages.archive.catalogue import Catalogue
 from tgbulk.stages.archive.lines import ChangedChatError
-from tgbulk.stages.archive.reader import ArchiveReader, ChatSnapshot
+from tgbulk.stages.archive.reader import ChatSnapshot
 from tgbulk.stages.render.comments import with_discussions
 from tgbulk.stages.render.format import ChatDone, Format, PartDone
 from tgbulk.stages.render.half import with_halves
@@ -83,13 +84,17 @@ class Rendering:
     """Renders chats into a folder; what is as it was stays."""
 
     def __init__(
-        self, archive: Path, format: Format, wanted: Filter, folder: Path, workers: int, listener: Listener
+        self, archive: Path, format: Format, wanted: Filter, folder: Path, workers: int, listener: Listener,
+        also: Sequence[Path] = (),
     ) -> None:
-        """UsageError, StorageError, NewerFormatError, and what the format finds missing; nothing is written yet."""
-        self._archive = ArchiveReader(archive)
+        """also: archives of other chats, rendered with it.
+
+        UsageError, StorageError, NewerFormatError, and what the format finds missing; nothing is written yet.
+        """
+        self._archive = Catalogue([archive, *also])
         self._format = format
         self._listener = listener
-        self._output = Output(folder, archive)
+        self._output = Output(folder, [archive, *also])
         format.check(self._archive)
         self._made = {
             "format": format.name, "version": format.version, "options": orjson.loads(orjson.dumps(format.options())),
@@ -99,11 +104,13 @@ class Rendering:
         self._pool: Inline | RenderPool = Inline(worker) if workers == 1 else RenderPool(worker, workers)
         self._jobs: dict[int, Job] = {}
         self._tasks: deque[Task] = deque()
-        self._media = FileStates([], True)
+        self._media: dict[Path, FileStates] = {}
         #: rendered, and not yet under their names
         self._ready: list[tuple[ChatDone, ChatState]] = []
         self._published = time.monotonic()
         self._number = 0
+        #: whether a chat that is as it was comes from another archive
+        self._moved = False
         self._outcome = RenderOutcome()
         #: of the last render, as far as it counts
         self._before = RenderState()
@@ -117,7 +124,7 @@ class Rendering:
         """
         known = self._archive.marked_ids()
         if strange := set(chats) - set(known):
-            raise UsageError(f"the archive has no chat {min(strange)}")
+            self._archive.of(min(strange))
         self._output.open()
         try:
             self._load()
@@ -126,10 +133,12 @@ class Rendering:
                 wanted = with_discussions(self._archive, wanted)
             if self._format.joins_halves:
                 wanted = with_halves(self._archive, wanted)
-            self._media = FileStates(self._archive.media.files(), self._archive.media.empty)
+            self._media = {
+                one.root: FileStates(one.media.files(), one.media.empty) for one in self._archive.readers
+            }
             changed = self._changed(wanted)
             tables = self._tables()
-            if not changed and self._before.files is not None and self._before.tables == tables and self._all_there():
+            if not changed and not self._moved and self._before.tables == tables and self._all_there():
                 return self._outcome
             self._state.selected = set(wanted)
             self._state.files = None
@@ -147,7 +156,7 @@ class Rendering:
         finally:
             self._pool.close()
             self._output.close()
-            self._archive.media.close()
+            self._archive.close()
 
     def _load(self) -> None:
         """What the last render left. StorageError."""
@@ -174,9 +183,12 @@ class Rendering:
                 continue
             before = self._before.chats.get(chat)
             now = inputs(self._format, snapshot)
-            if before is None or not same(now, before, self._media) or not self._intact(before.files):
+            if before is None or not same(now, before, self._media[snapshot.root]) or not self._intact(before.files):
                 changed.append(chat)
             else:
+                source = self._source(snapshot)
+                self._moved |= before.archive != source
+                before.archive = source
                 self._state.chats[chat] = before
                 self._outcome.done.append(ChatDone(snapshot, before.parts, before.files, False))
         return changed
@@ -185,17 +197,22 @@ class Rendering:
         return all(self._format.intact(self._output, name, size) for name, size in files.items())
 
     def _all_there(self) -> bool:
-        return not self._outcome.failed and self._intact(self._before.files or {})
+        before = self._before.files
+        return not self._outcome.failed and before is not None and self._intact(before)
+
+    def _source(self, snapshot: ChatSnapshot) -> str | None:
+        """What render.json says of where a chat is from."""
+        return str(snapshot.root.absolute()) if len(self._archive.readers) > 1 else None
 
     def _begin(self, chat: int, attempt: int) -> None:
         """Cut a chat into parts, and see which of them are as they were."""
         try:
             snapshot = self._archive.chat(chat).snapshot
-            parted = self._archive.watch.parted(chat)
+            parted = self._archive.of(chat).watch.parted(chat)
             before = self._before.chats.get(chat)
             if before is not None and not self._intact(before.files):
                 before = None
-            parts = list(parts_to_render(self._format, snapshot, before, self._media))
+            parts = list(parts_to_render(self._format, snapshot, before, self._media[snapshot.root]))
         except LinkError as error:
             self._fail(chat, UnreadableError(error.filename, error.strerror))
             return
@@ -206,6 +223,7 @@ class Rendering:
             self._listener.started(chat, snapshot.about.title or "", snapshot.row.messages)
         self._number += 1
         state = inputs(self._format, snapshot)
+        state.archive = self._source(snapshot)
         job = Job(self._number, snapshot, state, parted, attempt, parts, [kept for _, kept in parts], [None] * len(parts))
         self._jobs[job.number] = job
         for part, kept in parts:
@@ -281,8 +299,9 @@ class Rendering:
 
     def _end(self, job: Job) -> None:
         """All parts of a chat are there."""
-        self._archive.watch.update()
-        if self._archive.watch.parted(job.marked_id) != job.parted:
+        watch = self._archive.of(job.marked_id).watch
+        watch.update()
+        if watch.parted(job.marked_id) != job.parted:
             self._give_up(job, ChangedChatError(job.snapshot.folder))
             return
         del self._jobs[job.number]
@@ -339,5 +358,5 @@ class Rendering:
              chat.snapshot.row.peer_crc, *filter(None, [self._format.beside(chat.snapshot)])]
             for chat in sorted(self._outcome.done, key=lambda chat: chat.marked_id)
         ]
-        pictures = sorted(self._archive.media.pictures().items())
+        pictures = sorted(self._archive.pictures().items())
         return crc32(orjson.dumps([about, pictures]))

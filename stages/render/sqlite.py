@@ -16,8 +16,9 @@ import orjson
 
 from tgbulk.engine.error import StorageError, UsageError
 from tgbulk.engine.folder import Place
+from tgbulk.stages.archive.catalogue import Catalogue
 from tgbulk.stages.archive.media_reader import MediaReader
-from tgbulk.stages.archive.reader import ArchiveReader, ChatSnapshot
+from tgbulk.stages.archive.reader import ChatSnapshot
 from tgbulk.stages.render.column import CHAT_COLUMNS, COLUMNS, GROUPS, LISTS, PEER_COLUMNS, Column, Kind
 from tgbulk.stages.render.flat import EMPTY, Row
 from tgbulk.stages.render.flat_format import FlatFormat
@@ -61,7 +62,7 @@ class Sqlite(FlatFormat):
     def options(self) -> dict[str, Any]:
         return FlatFormat.options(self) | {"fts": self.fts, "sqlite": sqlite3.sqlite_version}
 
-    def check(self, archive: ArchiveReader) -> None:
+    def check(self, archive: Catalogue) -> None:
         if sqlite3.sqlite_version_info < _OLDEST:
             raise OldSqliteError(sqlite3.sqlite_version)
 
@@ -89,11 +90,11 @@ class Sqlite(FlatFormat):
                 peers = peer_rows([chat.snapshot], media.pictures())
                 chat.files[name] = self._build(name, [chat], peers, output)
 
-    def end(self, archive: ArchiveReader, chats: list[ChatDone], output: Output) -> dict[str, int]:
+    def end(self, archive: Catalogue, chats: list[ChatDone], output: Output) -> dict[str, int]:
         if not self.joins_chats:
             return {}
         ordered = archive.by_newest_peers([chat.snapshot for chat in chats])
-        return {"chat.db": self._build("chat.db", chats, peer_rows(ordered, archive.media.pictures()), output)}
+        return {"chat.db": self._build("chat.db", chats, peer_rows(ordered, archive.pictures()), output)}
 
     def _build(self, name: str, chats: list[ChatDone], peers: Iterator[tuple[Any, ...]], output: Output) -> int:
         path = output.new_file()

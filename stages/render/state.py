@@ -27,6 +27,8 @@ class ChatState:
     files: dict[str, int] = field(default_factory=dict)
     #: bytes and CRC-32 of changes.jsonl
     changes: list[int] = field(default_factory=lambda: [0, 0])
+    #: the archive that has it, where several are rendered
+    archive: str | None = None
 
     def document(self) -> dict[str, Any]:
         values = asdict(self)

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import partial
@@ -139,27 +139,29 @@ def remarks(chosen: Chosen) -> list[str]:
     return lines
 
 
-def chosen_ids(choice: Choice, archive: Archive) -> list[int] | None:
+def chosen_ids(choice: Choice, *archives: Archive) -> list[int] | None:
     """The marked ids of an archive's chats that are meant, None for all of them. NotArchivedError, NothingError."""
     if choice == Choice():
         return None
     if not choice.names and not choice.selects:
         choice = replace(choice, everything=True)
-    found = choose_archived(choice, archive, sorted(read_journal(archive).chats))
+    found = choose_archived(choice, archives)
     if not found:
         raise NothingError("no chat of the archive fits")
     return found
 
 
-def choose_archived(choice: Choice, archive: Archive, marked_ids: Iterable[int]) -> list[int]:
-    """The marked ids of an archive's chats that are meant; NotArchivedError for a name that is none of them.
+def choose_archived(choice: Choice, archives: Sequence[Archive]) -> list[int]:
+    """The marked ids of the chats of archives that are meant; NotArchivedError for a name that is none of them.
 
     A marked id by hand is taken as it is: whoever asks for it learns what is wrong with it.
     """
-    listed = read_listed(archive)
-    entries = [_entry(archive, marked_id, listed) for marked_id in marked_ids]
+    entries: list[Entry] = []
+    for archive in archives:
+        listed = read_listed(archive)
+        entries += [_entry(archive, marked_id, listed) for marked_id in sorted(read_journal(archive).chats)]
     if choice.folders or choice.archived is not None:
-        entries = _only_listed(choice, archive, entries)
+        entries = _only_listed(choice, archives[0], entries)
     names = tuple(_by_hand(name, entries) for name in choice.names)
     chosen = choose(replace(choice, names=names), [replace(entry, migrated_to=None) for entry in entries])
     return list(dict.fromkeys(int(name.value) for name in chosen.names))

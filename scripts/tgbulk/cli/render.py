@@ -73,7 +73,8 @@ def render() -> None:
 class RenderTarget:
     """What every format is asked for."""
 
-    archive: Path
+    #: one or more, of different chats
+    archives: tuple[Path, ...]
     folder: Path
     chats: list[int]
     wanted: Filter
@@ -93,6 +94,8 @@ def with_target(timezone: str) -> Callable[[Command], Command]:
         @with_choice
         @click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path), metavar="OUT",
                       help="Folder of the render: new, empty, or that of an earlier one.")
+        @click.option("--also", multiple=True, type=click.Path(path_type=Path), metavar="ARCHIVE",
+                      help="Render the chats of this archive with it; may be given again.")
         @click.option("--since", metavar="TIME", help="Only messages since this date, date-time or Unix time.")
         @click.option("--until", metavar="TIME", help="Only messages until then; a date includes the whole day.")
         @click.option("--topic", type=click.IntRange(1), metavar="ID", help="Only this topic of forums.")
@@ -102,8 +105,8 @@ def with_target(timezone: str) -> Callable[[Command], Command]:
         @click.option("-q", "--quiet", is_flag=True, help="Show only failures.")
         @functools.wraps(command)
         def wrapped(
-            *, archive: Path, choice: Choice, folder: Path, since: str | None, until: str | None, topic: int | None,
-            zone: str, workers: int | None, quiet: bool, **options: Any,
+            *, archive: Path, also: tuple[Path, ...], choice: Choice, folder: Path, since: str | None, until: str | None,
+            topic: int | None, zone: str, workers: int | None, quiet: bool, **options: Any,
         ) -> Any:
             if str(folder) in ("", "."):
                 raise click.BadParameter("it is empty", param_hint="'--output'") if not str(folder) else click.BadParameter(
@@ -111,8 +114,9 @@ def with_target(timezone: str) -> Callable[[Command], Command]:
             place = _zone(zone)
             wanted = Filter(parse_moment(since, False, place), parse_moment(until, True, place), topic)
             count = workers or len(os.sched_getaffinity(0))
-            chats = chosen_ids(choice, Archive(archive)) or []
-            return command(target=RenderTarget(archive, folder, chats, wanted, zone, count, quiet), **options)
+            archives = archive, *also
+            chats = chosen_ids(choice, *map(Archive, archives)) or []
+            return command(target=RenderTarget(archives, folder, chats, wanted, zone, count, quiet), **options)
 
         return wrapped  # type: ignore[return-value]
 
@@ -130,7 +134,9 @@ def _zone(name: str) -> ZoneInfo | None:
 def render_format(format: Format, target: RenderTarget) -> None:
     """Render, tell how it goes, and leave with the exit code where that is not 0."""
     progress = RenderProgress(target.quiet)
-    rendering = Rendering(target.archive, format, target.wanted, target.folder, target.workers, progress)
+    rendering = Rendering(
+        target.archives[0], format, target.wanted, target.folder, target.workers, progress, target.archives[1:]
+    )
     with stop_in_order():
         outcome = rendering.execute(target.chats)
     progress.close(outcome, target.folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -71,11 +71,11 @@ class Whole:
 class Result:
     """A result.json while it is written."""
 
-    def __init__(self, output: Output, name: str, store: MediaStore) -> None:
-        """name: below the folder of the render. OSError."""
+    def __init__(self, output: Output, name: str, stores: Mapping[Path, MediaStore]) -> None:
+        """name: below the folder of the render; stores: by archive. OSError."""
         self._output = output
         self._name = name
-        self._store = store
+        self._stores = stores
         self._path = output.new_file()
         self._file = self._path.open("xb", buffering=BLOCK)
         self._place = 0
@@ -95,7 +95,7 @@ class Result:
         """A chat that stands at this level; names and bytes of its media."""
         folder = self._name.removesuffix(RESULT) + whole.prefix
         files: dict[str, int] = {}
-        places = Places(self._store, folder, whole.prefix)
+        places = Places(self._stores[whole.halves[-1].snapshot.root], folder, whole.prefix)
         indent = b" " * level
         first = True
         self.write(whole.dialog.head(level))
@@ -152,16 +152,17 @@ _NOTHING: dict[str, Any] = {"place": 0, "size": 0, "prefix": "", "counters": Non
 class DesktopExport:
     """One render of the format."""
 
-    def __init__(self, output: Output, store: MediaStore) -> None:
+    def __init__(self, output: Output, stores: Mapping[Path, MediaStore]) -> None:
+        """stores: by archive."""
         self._output = output
-        self._store = store
+        self._stores = stores
 
     def single_chats(self, chats: list[ChatDone]) -> dict[str, int]:
         """<marked id>/result.json of each; all files belong to chats."""
         for whole in _wholes(chats):
             if whole.changed:
                 folder = f"{whole.dialog.marked_id}/"
-                result = Result(self._output, folder + RESULT, self._store)
+                result = Result(self._output, folder + RESULT, self._stores)
                 try:
                     files = result.chat(whole, 0)
                 finally:
@@ -178,7 +179,7 @@ class DesktopExport:
         digits = len(str(len(wholes)))
         for number, whole in enumerate(stayed + left, 1):
             whole.prefix = f"chats/chat_{number:0{digits}}/"
-        result = Result(self._output, RESULT, self._store)
+        result = Result(self._output, RESULT, self._stores)
         found = {}
         try:
             result.write(account_head(chats, clock))
@@ -216,11 +217,11 @@ def remarks(chat: ChatDone) -> list[str]:
 
 def _wholes(chats: list[ChatDone]) -> list[Whole]:
     """Halves of a group together, the older one first."""
-    known = {chat.marked_id for chat in chats}
+    known = {chat.marked_id: chat.snapshot.root for chat in chats}
     older: dict[int, list[ChatDone]] = {}
     for chat in chats:
         newer = newer_half(chat.snapshot.about)
-        if newer is not None and newer in known:
+        if newer is not None and known.get(newer) == chat.snapshot.root:
             older.setdefault(newer, []).append(chat)
     joined = {chat.marked_id for some in older.values() for chat in some}
     return [Whole(_topic_dialog(chat), [*older.get(chat.marked_id, []), chat])

@@ -5,16 +5,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import IO, Any, ClassVar
 from zlib import crc32
 from zoneinfo import ZoneInfo
 
 from tgbulk.engine.folder import Place
-from tgbulk.stages.archive.folder import Archive
+from tgbulk.stages.archive.catalogue import Catalogue
 from tgbulk.stages.archive.media_reader import Key, MediaReader
-from tgbulk.stages.archive.reader import ArchiveReader, ChatSnapshot
-from tgbulk.stages.archive.row import ChatRow
+from tgbulk.stages.archive.reader import ChatSnapshot
 from tgbulk.stages.render.clock import Clock
 from tgbulk.stages.render.desktop.chat import newer_half, topic_title
 from tgbulk.stages.render.desktop.export import PIECE, DesktopExport, remarks
@@ -23,6 +21,7 @@ from tgbulk.stages.render.desktop.media_store import MediaStore
 from tgbulk.stages.render.desktop.message import Look, Messages
 from tgbulk.stages.render.desktop.names import Names, Shown, shown
 from tgbulk.stages.render.format import ChatDone, Format
+from tgbulk.stages.render.half import ARCHIVES, row_beside
 from tgbulk.stages.render.output import Output
 from tgbulk.stages.render.part import Part
 from tgbulk.stages.render.part_media import file_keys
@@ -71,7 +70,7 @@ class Desktop(Format):
         """The older half is in it, whose files have names and numbers before those of this one: its lines, and the states of
         all files, of which any can be one of its own."""
         older = snapshot.about.migrated_from
-        row = None if older is None else _rows(snapshot.root).get(older)
+        row = row_beside(snapshot.root, older)
         before = None
         if row is not None:
             index = snapshot.media_path
@@ -133,10 +132,11 @@ class Desktop(Format):
     def end_chat(self, chat: ChatDone, output: Output) -> None:
         chat.remarks = remarks(chat)
 
-    def end(self, archive: ArchiveReader, chats: list[ChatDone], output: Output) -> dict[str, int]:
-        store = MediaStore(archive.root, archive.media, output, self.media, self.max_size, self.copy)
+    def end(self, archive: Catalogue, chats: list[ChatDone], output: Output) -> dict[str, int]:
+        wanted = self.media, self.max_size, self.copy
+        stores = {one.root: MediaStore(one.root, one.media, output, *wanted) for one in archive.readers}
         _forget_lone_halves(chats)
-        export = DesktopExport(output, store)
+        export = DesktopExport(output, stores)
         return export.whole_account(chats, self._clock()) if self.account else export.single_chats(chats)
 
     def _clock(self) -> Clock:
@@ -145,22 +145,7 @@ class Desktop(Format):
 
 def is_older_half(snapshot: ChatSnapshot) -> bool:
     """Whether a basic group's messages stand before those of the supergroup that it became."""
-    return newer_half(snapshot.about) in _rows(snapshot.root)
-
-
-def _rows(root: Path) -> dict[int, ChatRow]:
-    """What is committed of each chat of the archive. StorageError, OSError."""
-    journal = Archive(root).journal
-    about = journal.stat() if journal.exists() else None
-    return _rows_of(root, 0 if about is None else about.st_size, 0 if about is None else about.st_mtime_ns)
-
-
-@lru_cache(maxsize=1)
-def _rows_of(root: Path, size: int, changed: int) -> dict[int, ChatRow]:
-    """size, changed: of the journal, so that it is read once."""
-    reader = ArchiveReader(root)
-    known = set(reader.marked_ids())
-    return {chat: row for chat, row in reader.watch.rows().items() if chat in known}
+    return row_beside(snapshot.root, newer_half(snapshot.about)) is not None
 
 
 def _forget_lone_halves(chats: list[ChatDone]) -> None:
@@ -169,12 +154,12 @@ def _forget_lone_halves(chats: list[ChatDone]) -> None:
     done = {chat.marked_id for chat in chats}
     for chat in chats:
         older = chat.snapshot.about.migrated_from
-        if chat.changed and older is not None and older not in done and older in _rows(chat.snapshot.root):
+        if chat.changed and older not in done and row_beside(chat.snapshot.root, older) is not None:
             for part in chat.parts:
                 part.media = _NEVER
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=ARCHIVES)
 def _media_state(index: Place, changed: int) -> int:
     """A checksum of the states of all files. changed: of the index, so that it is read once."""
     reader = MediaReader(index)

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from tgbulk.stages.archive.reader import ArchiveReader, ChatSnapshot
+from tgbulk.stages.archive.catalogue import Catalogue
+from tgbulk.stages.archive.reader import ChatSnapshot
 from tgbulk.stages.render.clock import Clock
 from tgbulk.stages.render.comments import discussion, lines_of
 from tgbulk.stages.render.format import ChatDone, Format, PartDone
@@ -83,7 +84,7 @@ class Html(Format):
             for number, name in enumerate(part.result["media"]):
                 self._put(chat, f"{folder}/{name}", part, f"file{number}", output)
 
-    def end(self, archive: ArchiveReader, chats: list[ChatDone], output: Output) -> dict[str, int]:
+    def end(self, archive: Catalogue, chats: list[ChatDone], output: Output) -> dict[str, int]:
         sites = [self._site(halves, output) for halves in halves_together(chats)]
         sites.sort(key=lambda site: (-site.last, site.folder))
         ways = '<nav><a href="index.html">All chats</a><a href="search.html">Search</a></nav>\n'

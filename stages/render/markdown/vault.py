@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
+from tgbulk.stages.archive.catalogue import Catalogue
 from tgbulk.stages.archive.media_reader import MediaFile
-from tgbulk.stages.archive.reader import ArchiveReader, ChatSnapshot
+from tgbulk.stages.archive.reader import ChatSnapshot
 from tgbulk.stages.render.clock import Clock
 from tgbulk.stages.render.comments import Comments, comments_by_post, discussion, lines_of
 from tgbulk.stages.render.format import ChatDone, Format
@@ -92,7 +93,7 @@ class Markdown(Format):
         for note, found in sorted(pieces.items()):
             chat.files[f"{note}.{ending}"] = self._join(chat, note, found, f"{note}.{ending}", output)
 
-    def end(self, archive: ArchiveReader, chats: list[ChatDone], output: Output) -> dict[str, int]:
+    def end(self, archive: Catalogue, chats: list[ChatDone], output: Output) -> dict[str, int]:
         lines = [title_line("Chats") if self.flavor != PLAIN else "Chats\n\n"]
         ending = "txt" if self.flavor == PLAIN else "md"
         for halves in halves_together(chats):
