@@ -65,6 +65,14 @@ def test_wrong_input_is_one_clear_line(
     assert not (tmp_path / "out").exists()
 
 
+def test_chats_are_chosen_from_all_archives_that_are_rendered(archive: LinesArchive, tmp_path: Path) -> None:
+    also = LinesArchive(tmp_path / "also")
+    also.put([message(1)], [user(7, "Anna")], -1008888888888, usernames=["there"])
+    done = render("jsonl", archive.root, "--also", also.root, "-o", tmp_path / "out", "@there", str(OTHER))
+    assert done.returncode == 0, done.stderr
+    assert sorted(os.listdir(tmp_path / "out" / "message")) == ["-1008888888888.jsonl", f"{OTHER}.jsonl"]
+
+
 def test_an_archive_of_a_newer_format_is_refused(archive: LinesArchive, tmp_path: Path) -> None:
     (archive.root / "archive.json").write_bytes(document.dump({"format": 3, "tool": "later"}))
     done = render("sqlite", archive.root, "-o", tmp_path / "out")
