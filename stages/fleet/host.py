@@ -222,7 +222,8 @@ class _Work:
         if code == ExitCode.COMPLETE:
             self._host.say(f"{chat}: complete")
             return
-        self._host.say(f"{chat}: {said or 'exit code ' + str(code)}")
+        ended = f"ended by signal {-code}" if code < 0 else f"exit code {code}"
+        self._host.say(f"{chat}: {said or ended}")
         if code == ExitCode.AUTH:
             self._host.drop(self._account, said)
             raise AgainLaterError

@@ -31,6 +31,8 @@ CONCURRENCY = 4
 _ANSWER = re.compile(r"status code: (\d{3}[\w ]*)")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _LATER = ("408", "409", "429")
+#: Those that mean: it does not know us, or we may not.
+_DENIED = ("401", "403")
 #: Objects deleted with one request.
 _DELETED = 500
 
@@ -55,6 +57,12 @@ class StoreAwayError(NetworkError):
     """the store {0} does not do its work: {1}"""
 
     advice = "Try again later; what is committed stays in the archive."
+
+
+class RefusedAccessError(StoreError):
+    """the store {0} refused the access: {1}"""
+
+    advice = "tgbulk help store says where credentials come from; they have to allow reading, writing, listing and deleting."
 
 
 class NoObjectError(StoreError):
@@ -204,14 +212,16 @@ class ObjectStore:
             raise FileExistsError(key) from error
         except (known.NotFoundError, FileNotFoundError) as error:
             raise NoObjectError(self.url, key) from error
-        except (known.PermissionDeniedError, known.UnauthenticatedError) as error:
-            raise StoreError(self.url, f"it refused the access: {_first_line(error)}") from error
-        except (known.GenericError, OSError) as error:
+        except (known.PermissionDeniedError, known.UnauthenticatedError, known.GenericError, OSError) as error:
             # The library says in words alone what a server answered, and whether it did.
             answer = _ANSWER.search(str(error))
-            refused = answer is not None and answer[1].startswith(("4", "501")) and answer[1][:3] not in _LATER
-            kind = StoreError if self._folder or refused else StoreAwayError
-            raise kind(self.url, f"it answers {answer[1]}{_code(error)}" if answer else _first_line(error)) from error
+            said = f"{answer[1]}{_code(error)}" if answer else _first_line(error)
+            denied = isinstance(error, (known.PermissionDeniedError, known.UnauthenticatedError))
+            if self._folder is None and (denied or said.startswith(_DENIED)):
+                raise RefusedAccessError(self.url, said) from error
+            refused = answer is not None and said.startswith(("4", "501")) and said[:3] not in _LATER
+            kind = StoreError if self._folder or denied or refused else StoreAwayError
+            raise kind(self.url, f"it answers {said}" if answer else said) from error
         except known.BaseError as error:
             raise StoreError(self.url, _first_line(error)) from error
 

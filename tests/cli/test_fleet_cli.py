@@ -44,8 +44,8 @@ def test_a_selection_is_queued_for_its_account_and_once(fleet: Fleet, tmp_path: 
     job = tmp_path / "nightly.toml"
     job.write_text('output = "x"\n[[export]]\nmatch = ["sim_middle"]\n[[export]]\nchats = ["@durov", "@telegram"]\n')
     done = fleet("plan", str(job), "--", "--since", "2024-01-01")
-    assert (done.returncode, done.stderr.strip()) == (0, "3 queued, 0 were")
-    assert fleet("plan", str(job), "--", "--since", "2024-01-01").stderr.strip() == "0 queued, 3 were"
+    assert (done.returncode, done.stderr.strip()) == (0, "3 queued, 0 were already")
+    assert fleet("plan", str(job), "--", "--since", "2024-01-01").stderr.strip() == "0 queued, 3 were already"
     counts = {"account main": 1, "public": 2}
     found = json.loads(fleet("status", "--json").stdout)
     assert found == {"jobs": [{"queue_name": name, "status": "todo", "jobs": count} for name, count in counts.items()],

@@ -57,6 +57,7 @@ def test_there_and_back_again(archive: WrittenArchive, tmp_path: Path) -> None:
     lines = Path("chats", str(CHAT), "messages.jsonl")
     assert (tmp_path / "back" / lines).read_bytes() == (archive.root / lines).read_bytes()
     alone = tgbulk(tmp_path, "pull", 7, "-o", "alone", "--store", url)
+    assert alone.stderr == "1 chat pulled, 0 unchanged: alone\n"
     assert (alone.returncode, os.listdir(tmp_path / "alone" / "chats")) == (0, ["7"])
     pruned = tgbulk(tmp_path, "store", "prune", url)
     assert "0 states and 0 objects removed" in pruned.stderr

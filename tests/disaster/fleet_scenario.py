@@ -1,11 +1,11 @@
-"""`make fleet-test`: three hosts export sixty chats, are killed and suspended, lose the database and the store.
+"""`make fleet-test`: three hosts export sixty chats, are killed and suspended, lose the database and the store, which is a
+strict S3 server's where Debian's packages of Ceph can be had.
 
     PYTHONPATH=tests python -m disaster.fleet_scenario [--kills 50] [--seed 1] [--only kills]
 """
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import sys
 import tempfile
@@ -19,9 +19,11 @@ import psutil
 
 from disaster.fleet import Fleet, FleetHost
 from disaster.fleet_log import HISTORY, FleetLog
+from disaster.strict_store import StrictStore
+from support.ceph import NoCephError, ceph_server
 from support.postgres import Postgres, postgres, programs
 from support.proxy import Proxy
-from support.s3 import CREDENTIALS, s3_server
+from support.s3 import reached, s3_server
 from tgbulk.perf.simdc.launcher import SimDC
 from tgbulk.stages.archive.committed import PUBLIC
 from tgbulk.stages.fleet.puller import chats_of
@@ -34,6 +36,8 @@ AWAY = 15.0
 WORK = 90.0
 #: Of all blows, those that suspend.
 SUSPENDED = 0.2
+#: Kills of exports and publishers, of all blows, that meet the strict server alone.
+STRICT = 0.4
 
 
 @dataclass
@@ -119,11 +123,9 @@ class Scenario:
 
     def away(self) -> None:
         """The database is away for a while, then the store is."""
-        folder = self.folder / "s3"
-        folder.mkdir()
-        with postgres() as database, s3_server(folder) as endpoint, Proxy(int(endpoint.rpartition(":")[2])) as way:
-            s3 = CREDENTIALS | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{way.port}"}
-            with _variables(s3), self._fleet(database, "away", "s3://archives/fleet", **s3) as fleet:
+        with postgres() as database, self._s3() as endpoint, Proxy(int(endpoint.rpartition(":")[2])) as way:
+            server = f"http://127.0.0.1:{way.port}"
+            with reached(server) as s3, self._fleet(database, "away", "s3://archives/fleet", **s3) as fleet:
                 log = FleetLog(self.dc)
                 self.dc.control("flood", method="messages.getHistory", rate=self.pages / self.hosts / WORK, burst=5)
                 fleet.plan(self.names)
@@ -143,6 +145,31 @@ class Scenario:
                 self._say(f"the database, then the store, was away for {AWAY:g} s: {time.monotonic() - began:.0f} s, {done}")
                 self._say_codes(fleet)
                 self._check(fleet, log, done, self.chats)
+
+    def strict(self) -> None:
+        """What one host at a time does with a store, on a server that checks what it is asked."""
+        folder = self.folder / "strict"
+        folder.mkdir()
+        try:
+            with ceph_server() as endpoint:
+                store = StrictStore(endpoint, folder, round(self.kills * STRICT), self.chance.randrange(1 << 16))
+                self._say(f"a strict S3 server: {store.run()}")
+                self.faults += store.faults
+        except NoCephError as error:
+            self._say(f"SKIPPED: the strict S3 server cannot be had: {error}")
+
+    @contextmanager
+    def _s3(self) -> Iterator[str]:
+        """A strict server, or the small one where that cannot be had."""
+        folder = self.folder / "s3"
+        folder.mkdir()
+        with ExitStack() as running:
+            try:
+                endpoint = running.enter_context(ceph_server())
+            except NoCephError as error:
+                self._say(f"SKIPPED: the strict S3 server cannot be had, a small one stands in: {error}")
+                endpoint = running.enter_context(s3_server(folder))
+            yield endpoint
 
     def _fleet(self, database: Postgres, name: str, url: str = "", **variables: str) -> Fleet:
         return Fleet(self.dc, database, self.folder / name, self.hosts, self.lease, url, **variables)
@@ -209,17 +236,6 @@ class Scenario:
         print(text, flush=True)
 
 
-@contextmanager
-def _variables(values: dict[str, str]) -> Iterator[None]:
-    """Of this process, which looks into the store too."""
-    os.environ |= values
-    try:
-        yield
-    finally:
-        for name in values:
-            del os.environ[name]
-
-
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--chats", type=int, default=60)
@@ -228,7 +244,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--lease", type=float, default=8.0)
     parser.add_argument("--seed", type=int, default=int(time.time()))
-    parser.add_argument("--only", choices=["takeover", "kills", "away"])
+    parser.add_argument("--only", choices=["strict", "takeover", "kills", "away"])
     options = parser.parse_args()
     if programs() is None:
         print("PostgreSQL is not installed: apt-get install postgresql")
@@ -242,7 +258,7 @@ def main() -> int:
         pages = options.messages // 100
         scenario = Scenario(dc, Path(name), options.chats, pages, options.hosts, options.lease, options.kills, chance)
         parts: dict[str, Callable[[], None]] = {
-            "takeover": scenario.takeover, "kills": scenario.tormented, "away": scenario.away,
+            "strict": scenario.strict, "takeover": scenario.takeover, "kills": scenario.tormented, "away": scenario.away,
         }
         for part, run in parts.items():
             if options.only in (None, part):

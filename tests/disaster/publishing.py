@@ -58,6 +58,9 @@ class Publishing:
     seed: int
     #: whether there is a town, which changes
     town: bool = False
+    #: URL below which the stores are, a folder's without one; and what the commands need to reach it
+    store: str = ""
+    variables: dict[str, str] = field(default_factory=dict)
     kills: int = 0
     archives: int = 0
     pulls: int = 0
@@ -76,7 +79,7 @@ class Publishing:
         return f"{self.kills} kills, {self.pulls} pulls, {self.archives} archives: {len(self.faults)} faults"
 
     def _one(self, kills: int) -> None:
-        url = f"file://{self.folder}/store{self.archives}"
+        url = f"{self.store or f'file://{self.folder}'}/store{self.archives}"
         archive = self.folder / f"archive{self.archives}"
         publisher = self._publisher(archive, url)
         if self.town:
@@ -111,8 +114,8 @@ class Publishing:
                     shutil.rmtree(archive, ignore_errors=True)
                     host = False
                 self._check(url)
-                if victim == "host" and Path(self.folder, f"store{self.archives}", "public").exists():
-                    done = self.rig.run("pull", "-o", archive, "--store", url)
+                if victim == "host" and spaces(ObjectStore(url, make=True)):
+                    done = self.rig.run("pull", "-o", archive, "--store", url, **self.variables)
                     self._expect("pull", done.returncode, (0,), done.stderr)
                 if victim in ("publisher", "host"):
                     publisher = self._publisher(archive, url)
@@ -178,8 +181,9 @@ class Publishing:
 
     def _publisher(self, archive: Path, url: str, every: float = EVERY) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [COMMAND, "push", str(archive), "--store", url, "--every", f"{every}"], env=self.rig.environment, text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=self.rig.home,
+            [COMMAND, "push", str(archive), "--store", url, "--every", f"{every}"], text=True,
+            env=self.rig.environment | self.variables, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, cwd=self.rig.home,
         )
 
     def _kill(self, export: Export, victim: str) -> None:

@@ -1,5 +1,5 @@
 """An S3 server for tests: moto's, a process of its own over real HTTP. It keeps conditions, multipart and lists; it does not
-check who asks (docs/spec/fleet.md 3), and nothing stricter can be had by pip."""
+check who asks (docs/spec/fleet.md 3), and nothing stricter can be had by pip; ceph.py is stricter."""
 from __future__ import annotations
 
 import os
@@ -45,3 +45,15 @@ def s3_server(folder: Path) -> Iterator[str]:
         finally:
             process.kill()
             process.wait()
+
+
+@contextmanager
+def reached(endpoint: str) -> Iterator[dict[str, str]]:
+    """This process talks to that server, and so does whoever gets these variables."""
+    values = CREDENTIALS | {"AWS_ENDPOINT_URL": endpoint}
+    os.environ |= values
+    try:
+        yield values
+    finally:
+        for name in values:
+            del os.environ[name]

@@ -48,7 +48,7 @@ def plan(file: str, options: tuple[str, ...], account: str | None, again: bool, 
     """
     jobs = planned(file, options, account)
     queued = asyncio.run(_plan(jobs, again, None if every is None else round(every * 3600)))
-    click.echo(f"{queued} queued, {len(jobs) - queued} were", err=True)
+    click.echo(f"{queued} queued, {len(jobs) - queued} were already", err=True)
 
 
 @fleet.command()

@@ -8,6 +8,7 @@ import click
 from tgbulk.cli.signals import stop_in_order
 from tgbulk.engine.error import StorageError
 from tgbulk.stages.archive.folder import Archive
+from tgbulk.stages.archive.statement import counted
 from tgbulk.stages.fleet.merger import merge as merge_archives
 
 
@@ -25,4 +26,4 @@ def merge(archives: tuple[str, ...], target: str) -> None:
             count = merge_archives([Archive(Path(one)) for one in archives], place)
         except OSError as error:
             raise StorageError(error.filename or place.root, error.strerror or str(error)) from error
-    click.echo(f"{count} chats in {target}", err=True)
+    click.echo(f"{counted(count, 'chat')} in {target}", err=True)

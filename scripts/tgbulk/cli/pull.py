@@ -9,10 +9,11 @@ import click
 from tgbulk.cli.signals import stop_in_order
 from tgbulk.cli.store import opened_store, report_failed, with_store
 from tgbulk.engine.error import ExitCode, StorageError, TgbulkError, UsageError
-from tgbulk.engine.text import json_line
+from tgbulk.engine.text import json_line, printable
 from tgbulk.stages.archive.account import is_common
 from tgbulk.stages.archive.committed import PUBLIC
 from tgbulk.stages.archive.folder import Archive
+from tgbulk.stages.archive.statement import counted
 from tgbulk.stages.fleet.head import claim_chat
 from tgbulk.stages.fleet.puller import Puller, chats_of, chosen_spaces
 from tgbulk.stages.fleet.store import ObjectStore
@@ -44,6 +45,7 @@ def pull(
     store = opened_store(url, make=claim)
     place = Archive(Path(archive))
     failed: dict[int, Exception] = {}
+    pulled = unchanged = 0
     with stop_in_order(), place.open(wait):
         try:
             puller = Puller(store, place, anyway)
@@ -56,6 +58,7 @@ def pull(
                         failed[chat] = error
                         report_failed({chat: error})
                         continue
+                    pulled, unchanged = pulled + (head is not None), unchanged + (head is None)
                     if as_json:
                         line = {"chat": chat, "space": one, "pulled": head is not None, "epoch": epoch}
                         sys.stdout.buffer.write(json_line(line))
@@ -63,6 +66,8 @@ def pull(
                 puller.close()
         except OSError as error:
             raise StorageError(error.filename or place.root, error.strerror or str(error)) from error
+    if not as_json:
+        click.echo(f"{counted(pulled, 'chat')} pulled, {unchanged} unchanged: {printable(archive)}", err=True)
     if failed:
         raise click.exceptions.Exit(ExitCode.PARTIAL)
 

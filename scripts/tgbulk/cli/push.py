@@ -18,6 +18,7 @@ from tgbulk.engine.error import ExitCode, NothingError, StorageError, TgbulkErro
 from tgbulk.engine.text import json_line
 from tgbulk.stages.archive.committed import CommittedArchive
 from tgbulk.stages.archive.folder import Archive
+from tgbulk.stages.archive.statement import counted
 from tgbulk.stages.fetch.choice import Choice
 from tgbulk.stages.fleet.check import require_fit
 from tgbulk.stages.fleet.publisher import Published, Publisher
@@ -131,7 +132,7 @@ class _Service:
             sys.stdout.buffer.write(json_line(done.document()))
             sys.stdout.buffer.flush()
         elif done.chats or not self._quiet:
-            said = f"{done.chats} chats published, {done.unchanged} unchanged"
+            said = f"{counted(done.chats, 'chat')} published, {done.unchanged} unchanged"
             click.echo(f"{said}: {done.objects:,} objects, {done.bytes:,} bytes", err=True)
         report_failed(done.failed)
         for path in done.damaged:

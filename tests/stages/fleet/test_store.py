@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import socket
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -11,7 +13,15 @@ from tgbulk.engine.error import UsageError
 from tgbulk.engine.folder import Place
 from tgbulk.stages.fleet import store as store_module
 from tgbulk.stages.fleet.check import UnfitStoreError, check_store, require_fit
-from tgbulk.stages.fleet.store import CHUNK, NoObjectError, ObjectStore, StoreAwayError, StoreError, StoreUrlError
+from tgbulk.stages.fleet.store import (
+    CHUNK,
+    NoObjectError,
+    ObjectStore,
+    RefusedAccessError,
+    StoreAwayError,
+    StoreError,
+    StoreUrlError,
+)
 
 
 def test_a_fit_store_passes_and_nothing_of_the_check_stays(url: str) -> None:
@@ -93,3 +103,33 @@ def test_no_bucket_is_an_error_of_the_store_and_no_server_one_of_the_network(
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{nobody.getsockname()[1]}")
         with pytest.raises(StoreAwayError):
             ObjectStore("s3://archives/x").get("any")
+
+
+class _Stranger(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        data = b"<Error><Code>SignatureDoesNotMatch</Code></Error>"
+        self.send_response(403)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_whom_a_server_does_not_know_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = HTTPServer(("127.0.0.1", 0), _Stranger)
+    for name, value in (CREDENTIALS | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}"}).items():
+        monkeypatch.setenv(name, value)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        store = ObjectStore("s3://archives/x")
+        with pytest.raises(RefusedAccessError, match=r"refused the access: 403 Forbidden \(SignatureDoesNotMatch\)"):
+            list(store.objects("public"))
+        with pytest.raises(RefusedAccessError, match="refused the access"):
+            store.get("public/one")
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
