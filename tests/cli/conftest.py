@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,20 @@ def dc() -> Iterator[SimDC]:
 @pytest.fixture
 def tgbulk(dc: SimDC, tmp_path: Path) -> Tgbulk:
     return at_home(dc, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def _sessions(dc: SimDC, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("home")
+    assert at_home(dc, home).login().returncode == 0
+    return home / "sessions"
+
+
+@pytest.fixture
+def logged_in(tgbulk: Tgbulk, _sessions: Path) -> Tgbulk:
+    """The same with account main logged in. Others have a copy of this login: who ends it at the server makes one."""
+    shutil.copytree(_sessions, tgbulk.home / "sessions")
+    return tgbulk
 
 
 @pytest.fixture(scope="session")

@@ -18,12 +18,6 @@ from tgbulk.engine.text import printable
 from tgbulk.perf.simdc.corpus.build import build_world
 
 
-@pytest.fixture
-def logged_in(tgbulk: Tgbulk) -> Tgbulk:
-    assert tgbulk.login().returncode == 0
-    return tgbulk
-
-
 def test_json_has_every_chat_once(logged_in: Tgbulk) -> None:
     logged_in.dc.control("reset")
     answer = logged_in("chats", "--json")
@@ -107,19 +101,20 @@ def test_accounts_of_several_names(logged_in: Tgbulk) -> None:
     assert logged_in("accounts").stdout.splitlines()[1:] == [main]
 
 
-def test_logout_ends_the_login_and_removes_the_files(logged_in: Tgbulk) -> None:
-    copy = logged_in.home / "copy"
-    copy.write_bytes(logged_in.session.read_bytes())
-    folder = logged_in.session.parent
-    answer = logged_in("logout")
+def test_logout_ends_the_login_and_removes_the_files(tgbulk: Tgbulk) -> None:
+    assert tgbulk.login().returncode == 0
+    copy = tgbulk.home / "copy"
+    copy.write_bytes(tgbulk.session.read_bytes())
+    folder = tgbulk.session.parent
+    answer = tgbulk("logout")
     assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "logged out account main\n")
     assert list(folder.iterdir()) == []
-    assert logged_in("logout").returncode == 5
+    assert tgbulk("logout").returncode == 5
 
     copy.chmod(0o600)
     copy.rename(folder / "main.session")
-    assert logged_in("chats").returncode == 5
-    answer = logged_in("logout")
+    assert tgbulk("chats").returncode == 5
+    answer = tgbulk("logout")
     assert (answer.returncode, answer.stderr) == (
         0, "account main was not logged in any more; deleted its session\n",
     )

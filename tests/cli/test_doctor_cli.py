@@ -21,8 +21,8 @@ def checks(tgbulk: Tgbulk, *options: str, code: ExitCode = ExitCode.COMPLETE, **
     return {check["name"]: check for check in answer["checks"]}
 
 
+@pytest.mark.usefixtures("logged_in")
 def test_a_machine_that_can_export(tgbulk: Tgbulk) -> None:
-    tgbulk.login()
     found = checks(tgbulk)
     assert {name for name, check in found.items() if check["state"] == "bad"} == set()
     assert found["account main"]["facts"]["user_id"] > 0
@@ -54,8 +54,8 @@ def test_no_session(tgbulk: Tgbulk) -> None:
     assert ended.stdout.splitlines()[-1].startswith("An export cannot run. account main: there is no session in ")
 
 
+@pytest.mark.usefixtures("logged_in")
 def test_a_session_that_others_can_read(tgbulk: Tgbulk) -> None:
-    tgbulk.login()
     tgbulk.session.chmod(0o644)
     account = checks(tgbulk, code=ExitCode.STORAGE)["account main"]
     assert "others can read it (mode 0644)" in account["text"]
@@ -67,15 +67,15 @@ def test_no_api_id(tgbulk: Tgbulk) -> None:
     assert found["API id"]["text"] == "TELEGRAM_API_ID and TELEGRAM_API_HASH not set"
 
 
+@pytest.mark.usefixtures("logged_in")
 def test_a_folder_that_cannot_take_an_archive(tgbulk: Tgbulk) -> None:
-    tgbulk.login()
     (tgbulk.home / "file").touch()
     assert checks(tgbulk, "-o", "file/x", code=ExitCode.STORAGE)["disk"]["text"].endswith(" is no folder")
     assert checks(tgbulk, "-o", "new/archive")["disk"]["facts"]["folder"] == str(tgbulk.home)
 
 
+@pytest.mark.usefixtures("logged_in")
 def test_no_ffmpeg_at_all(tgbulk: Tgbulk, tmp_path: Path) -> None:
-    tgbulk.login()
     broken = tmp_path / "bin"
     broken.mkdir()
     (broken / "ffmpeg").write_text("#!/bin/sh\necho 'ffmpeg: error while loading shared libraries: x' >&2; exit 127\n")
@@ -87,8 +87,8 @@ def test_no_ffmpeg_at_all(tgbulk: Tgbulk, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("ffmpeg"), reason="needs the system's ffmpeg, which has VA-API")
+@pytest.mark.usefixtures("logged_in")
 def test_the_gpu_that_was_named(tgbulk: Tgbulk) -> None:
-    tgbulk.login()
     found = checks(tgbulk, VAAPI_DEVICE_PATH="/dev/dri/renderD200")
     node = found["GPU /dev/dri/renderD200"]
     assert (node["state"], node["facts"]["status"], node["facts"]["error_class"]) == ("note", "error", "no_device")

@@ -20,8 +20,8 @@ def shell(tgbulk: Tgbulk, line: str, **variables: str) -> subprocess.CompletedPr
 
 
 @pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-"])
+@pytest.mark.usefixtures("logged_in")
 def test_closed_streams_are_no_failure(tgbulk: Tgbulk, closed: str) -> None:
-    assert tgbulk.login().returncode == 0
     for command in ("chats", "export me -o archive", "export me -o archive --json", "verify archive"):
         done = shell(tgbulk, f"tgbulk {command} {closed}")
         assert done.returncode == 0, (command, done.stderr)
@@ -37,15 +37,15 @@ def test_a_closed_input_holds_nothing(tgbulk: Tgbulk) -> None:
 
 
 @pytest.mark.parametrize("command", ["--help", "accounts --json"])
+@pytest.mark.usefixtures("logged_in")
 def test_full_output_is_said(tgbulk: Tgbulk, command: str) -> None:
-    assert tgbulk.login().returncode == 0
     done = shell(tgbulk, f"tgbulk {command} > /dev/full")
     assert done.returncode == ExitCode.STORAGE
     assert done.stderr.startswith("tgbulk: error: standard output: No space left on device\n")
 
 
+@pytest.mark.usefixtures("logged_in")
 def test_events_that_nobody_takes_end_no_export(tgbulk: Tgbulk) -> None:
-    assert tgbulk.login().returncode == 0
     done = shell(tgbulk, "tgbulk export me @sim_busy -o gone --json | head -1")
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["event"] == "chat_started"
@@ -57,8 +57,8 @@ def test_events_that_nobody_takes_end_no_export(tgbulk: Tgbulk) -> None:
         assert len(summary["complete"]) == 2
 
 
+@pytest.mark.usefixtures("logged_in")
 def test_a_report_that_nobody_reads_ends_no_repair(tgbulk: Tgbulk) -> None:
-    assert tgbulk.login().returncode == 0
     assert shell(tgbulk, "tgbulk export me @sim_busy -o archive").returncode == 0
     for messages in (tgbulk.home / "archive/chats").glob("*/messages.jsonl"):
         messages.write_bytes(messages.read_bytes()[:-1])
@@ -67,14 +67,14 @@ def test_a_report_that_nobody_reads_ends_no_repair(tgbulk: Tgbulk) -> None:
     assert tgbulk("verify", "archive").returncode == 0
 
 
+@pytest.mark.usefixtures("logged_in")
 def test_remarks_that_nobody_takes_end_no_export(tgbulk: Tgbulk) -> None:
-    assert tgbulk.login().returncode == 0
     for where in ("2> /dev/full", "--log-format json 2> >(:)"):
         assert shell(tgbulk, f"tgbulk export me -o archive {where}").returncode == 0
 
 
+@pytest.mark.usefixtures("logged_in")
 def test_what_the_encoding_lacks_is_a_question_mark(tgbulk: Tgbulk) -> None:
-    assert tgbulk.login().returncode == 0
     done = shell(tgbulk, "tgbulk chats", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0", LC_ALL="C")
     assert done.returncode == 0, done.stderr
     assert "???" in done.stdout
