@@ -10,11 +10,14 @@ import sys
 import sysconfig
 import tarfile
 import zipfile
+from configparser import ConfigParser
 from email.parser import BytesParser
 from pathlib import Path
 from shutil import copy, copytree, ignore_patterns
 
 import pytest
+
+from tgbulk.engine.version import VERSION
 
 ROOT = Path(__file__).parents[1]
 #: What a build reads.
@@ -29,6 +32,12 @@ PIP = (
     "--ignore-installed",
 )
 BUILD = "import sys; from setuptools import build_meta as build; build.build_{}(sys.argv[1])"
+
+
+def test_the_version_is_the_one_that_is_built() -> None:
+    setup = ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    assert setup["metadata"]["version"] == VERSION
 
 
 class Environment:

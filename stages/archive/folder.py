@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from tgbulk.engine import document
@@ -15,6 +14,7 @@ from tgbulk.engine.durable import PART, make_folder, sync_folder, write_whole
 from tgbulk.engine.error import FileRefusedError, NewerFormatError, StorageError
 from tgbulk.engine.folder import Place
 from tgbulk.engine.lock import Lock
+from tgbulk.engine.version import VERSION
 from tgbulk.stages.archive.index_sum import SUM
 
 #: Of everything below the folder. A newer one is refused. An archive has the first until its journal speaks of changes.
@@ -25,19 +25,13 @@ _QUARANTINE, _MEDIA, _MEDIA_INDEX = "quarantine", "media", "media.sqlite"
 ANNEXES = ("info", "members", "admin_log", "stories")
 #: What SQLite leaves beside a database whose writer was killed.
 _ROLLBACK = "-journal"
+#: Who wrote it, as documents say.
+TOOL = f"tgbulk {VERSION}"
 #: All that can lie in an archive's folder.
 ENTRIES = frozenset({
     _ABOUT, _JOURNAL, _CHATS, _RUNS, _LOCK, _LISTED, _QUARANTINE, _MEDIA, _MEDIA_INDEX, _MEDIA_INDEX + _ROLLBACK,
     _MEDIA_INDEX + SUM,
 })
-
-
-@cache
-def tool() -> str:
-    """Who wrote it, as documents say."""
-    from importlib.metadata import version  # costs a short command a tenth of its start
-
-    return f"tgbulk {version('tgbulk')}"
 
 
 class NotAnArchiveError(StorageError):
@@ -252,7 +246,7 @@ class Archive:
             lock = self.lock().acquire(wait)
             try:
                 if _ABOUT not in entries:
-                    write_whole(self.about, document.dump({"format": FIRST_FORMAT, "tool": tool()}))
+                    write_whole(self.about, document.dump({"format": FIRST_FORMAT, "tool": TOOL}))
                 make_folder(self.chats)
             except BaseException:
                 lock.release()
@@ -286,7 +280,7 @@ class Archive:
     def raise_format(self) -> None:
         """Before the journal speaks of what an older tgbulk would not understand. OSError."""
         if self._claimed_format() != FORMAT:
-            write_whole(self.about, document.dump({"format": FORMAT, "tool": tool()}))
+            write_whole(self.about, document.dump({"format": FORMAT, "tool": TOOL}))
 
     def _claimed_format(self) -> object:
         try:

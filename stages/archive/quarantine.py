@@ -12,7 +12,7 @@ from zlib import crc32
 from tgbulk.engine import document
 from tgbulk.engine.durable import PART, make_folder, open_new, write_all, write_whole
 from tgbulk.engine.folder import Place
-from tgbulk.stages.archive.folder import tool
+from tgbulk.stages.archive.folder import TOOL
 from tgbulk.stages.archive.id_range import IdRange
 
 #: Bytes read at a time for a checksum.
@@ -77,7 +77,7 @@ class Quarantine:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        content = asdict(about) | {"tool": tool(), "answers_crc32": _crc(part)}
+        content = asdict(about) | {"tool": TOOL, "answers_crc32": _crc(part)}
         described, kept = self.files(about.ids)
         part.rename(kept.name)
         write_whole(described, document.dump(content))

@@ -8,7 +8,6 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from importlib.metadata import version
 from pathlib import Path
 
 from telethon import TelegramClient, errors
@@ -18,6 +17,7 @@ from telethon.network import authenticator, mtprotostate
 from telethon.sessions import SQLiteSession
 
 from tgbulk.engine.error import LockedError, StorageError, TgbulkError
+from tgbulk.engine.version import VERSION
 from tgbulk.stages.fetch.access import Access
 from tgbulk.stages.fetch.error import (
     AuthNeededError,
@@ -197,7 +197,7 @@ def _build(access: Access, path: Path, patience: float, notify: Callable[[str], 
         flood_sleep_threshold=0,
         raise_last_call_error=True,
         device_model="tgbulk",
-        app_version=version("tgbulk"),
+        app_version=VERSION,
     )
     client.access = access
     client._sender = Sender(

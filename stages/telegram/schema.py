@@ -97,11 +97,11 @@ class _Source:
 @cache
 def _source(module: str) -> _Source:
     text = Path(sys.modules[module].__file__ or "").read_text(encoding="utf-8")
-    head, *classes = re.split(r"^class (?=\w+\(TLObject\):\n)", text, flags=re.MULTILINE)
+    head, *classes = text.split("\nclass ")  # three megabytes, at every start: a pattern takes six times as long
     namespaces = {}
     for origin, names in re.findall(r"^    from \.\.\.tl\.types(\.\w+)? import (.+)$", head, re.MULTILINE):
         namespaces.update({name.removeprefix("Type"): f"{origin[1:]}." if origin else "" for name in names.split(", ")})
-    return _Source({text[: text.index("(")]: text for text in classes}, namespaces)
+    return _Source({one.partition("(")[0]: f"{one}\n" for one in classes}, namespaces)
 
 
 def read_source() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import dataclasses
 import os
 import socket
@@ -86,7 +87,20 @@ def test_a_server_file_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_the_fingerprint_is_telethon_s() -> None:
-    assert SERVER.fingerprint == FINGERPRINT.to_bytes(8, "big", signed=True).hex()
+    for fingerprint, (key, _) in telethon_rsa._server_keys.items():
+        server = dataclasses.replace(SERVER, public_key=key.save_pkcs1().decode())
+        assert server.fingerprint == fingerprint.to_bytes(8, "big", signed=True).hex()
+
+
+def test_a_key_is_whole_or_refused(tmp_path: Path) -> None:
+    """Wherever it was cut, and with something behind it."""
+    path = tmp_path / "server.toml"
+    head, *lines, tail = PEM.splitlines()
+    data = base64.b64decode("".join(lines))
+    for damaged in [*(data[:size] for size in range(len(data))), data + b"x", data[:-1] + b"xx"]:
+        path.write_text(toml(public_key="\n".join((head, base64.b64encode(damaged).decode(), tail))))
+        with pytest.raises(ServerFileError, match="a damaged PEM"):
+            read_server(path)
 
 
 def test_environments_have_folders_of_their_own(tmp_path: Path) -> None:
