@@ -7,7 +7,6 @@ the supervisor is gone it gives them GRACE seconds and kills the rest.
 Run as `python -P -m tgbulk.engine.forkserver SOCKET COUNTERS STACKS PRELOAD...`, the first three as descriptors (the latter
 two of engine/heartbeat.py); a preload is a module, or module:function to be called too.
 """
-import ctypes
 import gc
 import importlib
 import os
@@ -166,6 +165,8 @@ def become(
 
 def die_with_parent(number: signal.Signals) -> None:
     """Get this signal when the parent ends."""
+    import ctypes  # the supervisor does without
+
     ctypes.CDLL(None).prctl(ctypes.c_int(_PR_SET_PDEATHSIG), ctypes.c_ulong(number))
 
 

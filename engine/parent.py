@@ -1,7 +1,6 @@
 """Death with the parent process, for who is started by a program that may be killed."""
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 
@@ -14,6 +13,8 @@ def die_with_parent(parent: int | None = None) -> None:
 
     parent: the process id that this should be; None: of the parent that it has now.
     """
+    import ctypes
+
     parent = os.getppid() if parent is None else parent
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))

@@ -5,7 +5,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from telethon import errors
 
@@ -21,7 +21,6 @@ from tgbulk.stages.fetch.config import FetchConfig
 from tgbulk.stages.fetch.error import AuthNeededError, ChatError, FloodParkedError, TroubledError
 from tgbulk.stages.fetch.history import METHOD
 from tgbulk.stages.fetch.lane import Lane
-from tgbulk.stages.fetch.media.downloads import Downloads
 from tgbulk.stages.fetch.missing import MissingRanges, WalkRange
 from tgbulk.stages.fetch.name import ChatName, Way, parse_name
 from tgbulk.stages.fetch.names import ChatNames
@@ -37,6 +36,9 @@ from tgbulk.stages.fetch.walk import Probe, Walk
 from tgbulk.stages.protocol.event import ChatFailed, ChatStarted, Notice
 from tgbulk.stages.protocol.request import Refusal
 from tgbulk.stages.telegram.chat import ACCOUNT_SPACE
+
+if TYPE_CHECKING:
+    from tgbulk.stages.fetch.media.downloads import Downloads
 
 #: Names looked up at a time, ahead of the chats under way.
 FINDERS = 3

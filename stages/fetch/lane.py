@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from telethon import errors
 from telethon.tl import types
@@ -30,7 +30,6 @@ from tgbulk.stages.fetch.bound import UnusableAnswer
 from tgbulk.stages.fetch.bucket import Halted
 from tgbulk.stages.fetch.error import AuthNeededError, ChatError, FloodParkedError, TroubledError, first
 from tgbulk.stages.fetch.history import METHOD, STALE_PAGE, box_pts, fresh, is_stale, newest, next_page
-from tgbulk.stages.fetch.media.downloads import Downloads
 from tgbulk.stages.fetch.missing import Phase, WalkRange
 from tgbulk.stages.fetch.pipeline import Pipeline
 from tgbulk.stages.fetch.plan import Plan
@@ -42,6 +41,9 @@ from tgbulk.stages.fetch.walk import Probe, Walk
 from tgbulk.stages.protocol.difference import BoxRequest
 from tgbulk.stages.protocol.event import ChatStarted, Notice
 from tgbulk.stages.protocol.receipt import Receipt
+
+if TYPE_CHECKING:
+    from tgbulk.stages.fetch.media.downloads import Downloads
 
 #: Jobs beyond the requests in flight: those whose page is with process and write.
 SPARE = 4

@@ -5,6 +5,7 @@ import asyncio
 import os
 from contextlib import AsyncExitStack, suppress
 from functools import partial
+from typing import TYPE_CHECKING
 
 from tgbulk.engine.channel import Channel, ChannelClosed
 from tgbulk.engine.frame import CONTROL_LIMIT, DATA_LIMIT
@@ -19,9 +20,6 @@ from tgbulk.stages.fetch.bound import State
 from tgbulk.stages.fetch.config import FetchContext
 from tgbulk.stages.fetch.error import AuthNeededError, first
 from tgbulk.stages.fetch.export import Export
-from tgbulk.stages.fetch.following import Following
-from tgbulk.stages.fetch.media.downloads import Downloads
-from tgbulk.stages.fetch.media.video import Videos
 from tgbulk.stages.fetch.name import parse_name
 from tgbulk.stages.fetch.names import ChatNames
 from tgbulk.stages.fetch.pipeline import Pipeline
@@ -41,6 +39,11 @@ from tgbulk.stages.protocol.event import (
     report_failure,
 )
 from tgbulk.stages.protocol.transcode import TranscodeAttached, TranscodeChannels
+
+if TYPE_CHECKING:
+    from tgbulk.stages.fetch.following import Following
+    from tgbulk.stages.fetch.media.downloads import Downloads
+    from tgbulk.stages.fetch.media.video import Videos
 
 #: Accounts that connect at a time: each takes some round trips and some milliseconds of CPU.
 OPENED_AT_ONCE = 10
@@ -76,8 +79,11 @@ class Fetch:
         on_poison = partial(control.send, PoisonFound())
         self._pipeline = Pipeline(context.frames, context.blocks, context.written, self._gone, meter, on_poison)
         media = context.config.media
-        transcodes = context.videos and media is not None
-        self._videos = Videos(self._pipeline, media.archive, self._stopping, on_poison) if transcodes and media else None
+        self._videos: Videos | None = None
+        if context.videos and media:
+            from tgbulk.stages.fetch.media.video import Videos
+
+            self._videos = Videos(self._pipeline, media.archive, self._stopping, on_poison)
 
     async def run(self) -> None:
         """Until all is exported, or nobody is left to do it for."""
@@ -153,6 +159,8 @@ class Fetch:
             notify(Ready())
             downloads = None
             if config.media:
+                from tgbulk.stages.fetch.media.downloads import Downloads  # the fork server has it where it is needed
+
                 archive = Archive(config.media.archive)
                 if archive.media_elsewhere:
                     notify(Notice(f"{archive.media} is a link: files go to {archive.media_elsewhere}"))
@@ -161,6 +169,8 @@ class Fetch:
                 )
             export: Export | Following
             if config.follow:
+                from tgbulk.stages.fetch.following import Following
+
                 following = Following(readers, self._pipeline, notify, config, self._stopping, self._meter, downloads)
                 export = self._following = following
             else:

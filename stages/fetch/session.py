@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import re
-import sqlite3
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -110,6 +109,8 @@ class Session:
 
     def user(self) -> tuple[int | None, str | None]:
         """(user id, display name) that the file remembers, offline; None for what it does not know."""
+        import sqlite3
+
         try:
             connection = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=1)
             try:

@@ -56,7 +56,7 @@ from tgbulk.stages.run.watcher import Watcher
 from tgbulk.stages.transcode.config import TranscodeConfig, TranscodeContext
 from tgbulk.stages.write.config import WriteConfig, WriteContext
 
-#: What the fork server imports once for everybody.
+#: What the fork server imports once for everybody; and what only some runs need, which is a tenth of it.
 PRELOAD = [
     "tgbulk.stages.fetch.main",
     "tgbulk.stages.process.worker",
@@ -64,6 +64,9 @@ PRELOAD = [
     "tgbulk.stages.collect.main",
     "tgbulk.stages.telegram.schema:read_source",
 ]
+PRELOAD_MEDIA = ["tgbulk.stages.fetch.media.downloads", "tgbulk.stages.write.media"]
+PRELOAD_FOLLOW = ["tgbulk.stages.fetch.following"]
+PRELOAD_VIDEOS = ["tgbulk.stages.transcode.main"]
 
 
 class EntryPoints:
@@ -129,8 +132,7 @@ class Attempt:
             self._frames = stack.enter_context(closing(Arena.create("tgbulk-frames", SLOTS, FRAME_SIZE)))
             self._blocks = stack.enter_context(closing(Arena.create("tgbulk-blocks", SLOTS, BLOCK_SIZE)))
             self._snapshots, self._received = map(stack.enter_context, map(closing, control_pair()))
-            preload = [*PRELOAD, "tgbulk.stages.transcode.main"] if self._setup.videos else PRELOAD
-            supervisor = self._supervisor = Supervisor(preload, self._setup.patience)
+            supervisor = self._supervisor = Supervisor(_preload(self._setup), self._setup.patience)
             try:
                 with supervisor:
                     self._start()
@@ -407,6 +409,11 @@ class Attempt:
             code = ExitCode(status) if status in (ExitCode.LIMIT, ExitCode.STORAGE) else ExitCode.INTERNAL
             self._outcome.stopped = Stopped(f"the {reasons[0].name} process {exit_status(reasons[0])}", advice, code)
         return None
+
+
+def _preload(setup: Setup) -> list[str]:
+    media = PRELOAD_MEDIA if setup.fetch.media else []
+    return PRELOAD + media + (PRELOAD_FOLLOW if setup.fetch.follow else []) + (PRELOAD_VIDEOS if setup.videos else [])
 
 
 def exit_status(child: Child) -> str:

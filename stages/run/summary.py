@@ -1,7 +1,7 @@
 """How a run ended, kept in its folder; and the metrics, where the process that writes them did not."""
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -53,7 +53,7 @@ def _media(outcome: Outcome) -> dict[str, Any] | None:
 
 def make_run_id(started: float) -> str:
     """The name of a run that begins at a Unix time."""
-    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(started)) + "-" + secrets.token_hex(3)
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(started)) + "-" + os.urandom(3).hex()
 
 
 def keep_summary(folder: RunFolder, summary: RunSummary, notify: Notify) -> None:

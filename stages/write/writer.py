@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tgbulk.engine.arena import Arena, open_overflow, overflow
 from tgbulk.engine.channel import Channel, ChannelClosed
@@ -31,7 +31,9 @@ from tgbulk.stages.telegram.chat import ACCOUNT_SPACE, ChatRecord
 from tgbulk.stages.telegram.medium import MediaSelection
 from tgbulk.stages.write.annexes import add_page
 from tgbulk.stages.write.boxes import Boxes
-from tgbulk.stages.write.media import Media
+
+if TYPE_CHECKING:
+    from tgbulk.stages.write.media import Media
 
 #: What takes the place of a receipt.
 Reply = OpenReply | MediaBatch | VideoBatch | DifferenceReceipt | StateReply | AnnexReply
@@ -67,7 +69,11 @@ class Writer:
         self._committed = rows.chats()
         self._open: dict[int, ChatFile] = {}
         self._ending: dict[int, ChatRecord] = {}
-        self._media = Media(archive, media, videos) if media else None
+        self._media: Media | None = None
+        if media:
+            from tgbulk.stages.write.media import Media  # the fork server has it where it is needed
+
+            self._media = Media(archive, media, videos)
         take_media = self._media.told if self._media else None
         self._boxes = Boxes(archive, self._committed, rows.accounts(), self.commit, take_media)
         self._raised = False

@@ -8,7 +8,6 @@ import click
 
 from tgbulk.cli.annexes import Belongings, with_belongings
 from tgbulk.cli.choosing import choose_listed, require_chats, with_choice, with_part
-from tgbulk.cli.forecast import show_forecast
 from tgbulk.cli.given import ExportCommand, given
 from tgbulk.cli.lease import with_lease
 from tgbulk.cli.media import with_media
@@ -111,6 +110,8 @@ def export(
     if feed and (retry or dry_run or job or choice != Choice()):
         raise click.UsageError("--feed goes without other chats, --job, --retry-failed and --dry-run")
     if dry_run and not retry:
+        from tgbulk.cli.forecast import show_forecast
+
         names = [name.text for name in _chosen(choice, setting, wait_lock).names]
         wanted = media(Path(archive), None)
         show_forecast(Path(archive), setting.accesses, names, selection, wanted, takeout, reporting.events, belongings)

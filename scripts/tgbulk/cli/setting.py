@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 import click
 import platformdirs
 from click.shell_completion import CompletionItem
-from dotenv.parser import parse_stream
 
 from tgbulk.engine.error import TgbulkError, UsageError
 from tgbulk.engine.modes import how_to_close
@@ -239,6 +238,8 @@ def _read_dotenv(path: Path) -> dict[str, str | None]:
         with open(path, encoding="utf-8", opener=_open) as stream:
             if not _is_trusted(path, stream.fileno()):
                 return {}
+            from dotenv.parser import parse_stream
+
             lines = list(parse_stream(stream))
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         return {}
