@@ -67,6 +67,7 @@ ENDS = {
     ("stages/fetch/export.py", "stale"): SHORT,
     ("stages/fetch/follower.py", "run"): "the tasks were cancelled",
     ("stages/fetch/follower.py", "_step"): "its timeout is what is due next, QUIET_SECONDS at most",
+    ("stages/fetch/follower.py", "_flush_due"): "receipts of write, which waits for nobody here: pipeline.py, below",
     ("stages/fetch/following.py", "_stop"): WITH_THE_RUN,
     ("stages/fetch/lane.py", "_ask"): "a job of this lane ends: the order is in lane.py",
     ("stages/fetch/login.py", "_by_qr"): "inside asyncio.timeout()",
