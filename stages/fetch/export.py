@@ -119,8 +119,9 @@ class Export:
         #: when the peers were saved, the loop's time
         self._saved = 0.0
         self._troubled = 0
-        #: chats that reached their end
+        #: chats that reached their end, and those known that did not
         self.done: set[int] = set()
+        self.failed: set[int] = set()
 
     @property
     def updates(self) -> dict[int, Updates]:
@@ -504,6 +505,8 @@ class Export:
         code = error.exit_code if isinstance(error, FloodParkedError | TroubledError) else ExitCode.NOTHING
         about = error.kind, error.retryable, error.retry_after, error.telegram
         self._notify(ChatFailed(name, marked_id, reason, error.hint, int(code), *about))
+        if marked_id:
+            self.failed.add(marked_id)
         self._names.fail(place, int(code))
         self._troubled = self._troubled + 1 if isinstance(error, TroubledError) else 0
         if self._troubled == TROUBLED:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -92,8 +92,10 @@ class Follower:
         notify: Callable[[object], None],
         taken: Callable[[], None],
         over: asyncio.Event,
+        failed: Set[int] = frozenset(),
     ) -> None:
-        """updates: caught up; taken: called when something was applied; over: ends it, set also where chats need a walk."""
+        """updates: caught up; taken: called when something was applied; over: ends it, set also where chats need a walk;
+        failed: chats that need one, as soon as Telegram tells anything of them."""
         self._reader = reader
         self._updates = updates
         self._pipeline = pipeline
@@ -110,6 +112,7 @@ class Follower:
         #: why the account cannot go on
         self.failure: TgbulkError | None = None
         self._over = over
+        self._failed = failed
         #: a push has come, a difference has ended, or it is over: something may be due
         self._woken = asyncio.Event()
         self._asked_at = self._polled_at = asyncio.get_running_loop().time()
@@ -256,7 +259,10 @@ class Follower:
         """Updates that take no step."""
         update = push.update
         if isinstance(update, types.UpdateChannelTooLong | types.UpdateChannel):
-            box = self._boxes.get(-CHANNEL_MARK - update.channel_id)
+            marked = -CHANNEL_MARK - update.channel_id
+            if marked in self._failed:
+                self._over.set()
+            box = self._boxes.get(marked)
             if box is not None and (getattr(update, "pts", None) or box.pts + 1) > box.pts:
                 if isinstance(update, types.UpdateChannel):  # perhaps it lets the account in again
                     box.pause = 0.0
@@ -367,6 +373,8 @@ class Follower:
         box.pts, self._seq = state.pts, state.seq
         for marked in state.dirty:
             self._want(marked)
+        if not self._failed.isdisjoint(state.dirty):
+            self._over.set()
         self.ready = True
         if not told:
             self._over.set()

@@ -112,7 +112,8 @@ class Following:
                 updates.on_migration = self._migrated
                 queue = self._connections[reader.number].queue
                 follower = self._followers[reader.number] = Follower(
-                    reader, updates, self._pipeline, queue, self._counts, self._notify, self._taken, self._over
+                    reader, updates, self._pipeline, queue, self._counts, self._notify, self._taken, self._over,
+                    export.failed,
                 )
                 group.create_task(follower.run())
             if not self._followers:

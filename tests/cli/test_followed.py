@@ -28,6 +28,12 @@ NAMES = (*PUBLIC, str(GROUP), str(PARTNER), str(CLEARED), str(OF_SECOND))
 PATIENCE = 120.0
 
 
+def records(archive: Path, chat: int, name: str) -> list[dict[str, Any]]:
+    """The lines of a chat's file."""
+    path = archive / "chats" / str(chat) / f"{name}.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
 @dataclass(frozen=True)
 class Followed:
     """A follower that has caught up."""
@@ -39,8 +45,7 @@ class Followed:
 
     def records(self, chat: int, name: str = "changes") -> list[dict[str, Any]]:
         """The lines of a chat's file."""
-        path = self.archive / "chats" / str(chat) / f"{name}.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        return records(self.archive, chat, name)
 
     def ids(self, chat: int) -> list[int]:
         return [one["id"] for one in self.records(chat, "messages")]
@@ -119,6 +124,27 @@ def test_out_and_in_again(followed: Followed) -> None:
     followed.until(lambda: len(followed.records(KICKED)) == 2)
     assert (followed.told(KICKED, "version"), followed.told(KICKED, "deleted")) == ([first], [second])
     followed.until(lambda: followed.ids(KICKED)[-2:] == made)
+
+
+def test_what_failed_is_tried_again_when_the_account_is_let_in(followed: Followed, tmp_path: Path) -> None:
+    """It was out when the follower came to the chat; in the end it is a complete one all the same."""
+    dc = followed.exporter.dc
+    tgbulk, names, archive = at_home(dc, tmp_path), tmp_path / "names", tmp_path / "archive"
+    assert tgbulk.login(1).returncode == 0
+    names.write_text("@sim_lively\n@sim_later\n")
+    assert tgbulk("export", "-o", str(archive), "--chats-file", str(names), "--last", "3").returncode == 0
+    dc.control("alter", chat=LATER, private=True, account=1)
+    with ended(tgbulk.start("follow", str(archive), "--chats-file", str(names), "--json")) as process:
+        assert process.stdout is not None
+        events = map(json.loads, process.stdout)
+        assert next(one for one in events if one["event"] == "chat_failed")["marked_id"] == LATER
+        made = followed.mutate(LIVELY, insert=1)["insert"]
+        followed.until(lambda: [line["id"] for line in records(archive, LIVELY, "messages")][-1:] == made)
+        dc.control("alter", chat=LATER, private=False, account=1)
+        next(one for one in events if one["event"] == "chat_ended" and one["marked_id"] == LATER)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, said
 
 
 def test_a_private_chat_is_cleared(followed: Followed) -> None:
