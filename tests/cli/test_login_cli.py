@@ -219,6 +219,8 @@ def test_options_that_contradict(tgbulk: Tgbulk) -> None:
     assert answer.returncode == 2
     assert said(tgbulk("login", "--account", "../x")).startswith("tgbulk: error: '../x' is no account name\n")
     assert tgbulk("login", "--password-file", "missing").returncode == 2
+    endless = tgbulk("login", "--password-file", "/dev/zero")
+    assert (endless.returncode, "more than 4,096 characters" in endless.stderr) == (2, True), endless.stderr
     assert "give --account once" in tgbulk("login", "--account", "a", "--account", "b").stderr
 
 

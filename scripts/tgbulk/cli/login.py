@@ -20,6 +20,8 @@ from tgbulk.stages.fetch.error import LoginError
 
 #: How often a code or password may be typed.
 ATTEMPTS = 3
+#: Characters of a password in a file, at most.
+LONGEST = 4096
 
 
 @click.command()
@@ -125,12 +127,14 @@ def read_secret(path: Path) -> str:
     try:
         with path.open(encoding="utf-8") as file:
             mode = os.fstat(file.fileno()).st_mode
-            line = file.readline().rstrip("\r\n")
+            line = file.readline(LONGEST + 1).rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "is not UTF-8"
         raise UsageError(f"{path}: {reason}") from None
     if not line:
         raise UsageError(f"{path}: its first line is empty")
+    if len(line) > LONGEST:
+        raise UsageError(f"{path}: its first line has more than {LONGEST:,} characters")
     if stat.S_ISREG(mode) and mode & 0o077:
         click.echo(f"tgbulk: warning: others can read {path} ({how_to_close(path, 0o600)})", err=True)
     return line
