@@ -56,6 +56,7 @@ class Following:
         #: when the present turn began, the loop's time, and how long it was put off
         self._began = 0.0
         self._pause = 0.0
+        self._turns = 0
         #: supergroups as which followed groups go on
         self._newer: set[int] = set()
         #: set where the present turn is to end
@@ -90,6 +91,7 @@ class Following:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), self._pause)
         self._began = now
+        self._turns += 1
         self._over.clear()
         self.idle = False
         for reader in self._readers:  # the buckets of the last export were shut at its end
@@ -153,4 +155,4 @@ class Following:
             if self.idle and self._followers and all(one.ready for one in self._followers.values()):
                 counts = self._counts
                 lag = round(1000 * counts.lag)
-                self._notify(FollowState(len(self.done), counts.pushes, counts.gaps, counts.differences, lag))
+                self._notify(FollowState(len(self.done), counts.pushes, counts.gaps, counts.differences, lag, self._turns))

@@ -87,13 +87,14 @@ class ChatEnded:
 @dataclass(slots=True)
 class FollowState:
     """All chats are caught up with, and pushes are taken; once a second. `lag`: milliseconds between the server's clock and
-    ours, of the newest push."""
+    ours, of the newest push; `turn`: how often all were caught up with, this time included."""
 
     chats: int
     pushes: int
     gaps: int
     differences: int
     lag: int
+    turn: int = 0
 
 
 @frame

@@ -15,6 +15,7 @@ from tgbulk.stages.protocol.event import (
     ChatStarted,
     ChatStated,
     Fetched,
+    FollowState,
     Stopped,
 )
 from tgbulk.stages.telegram.medium import MediaStated
@@ -79,6 +80,9 @@ class Outcome:
     now: dict[int, int] = field(default_factory=dict)
     #: by stream, since the processes were started: the chat, and how many of its messages are durable
     _streams: dict[int, int] = field(default_factory=dict)
+    #: of a follower: the turn that ended last, and what had failed by then
+    _turn: int = 0
+    _failed_before: list[ChatFailed] = field(default_factory=list)
     _durable: dict[int, int] = field(default_factory=dict)
     #: of a feed: chats whose end came before their beginning, since two processes tell of them
     _early: set[int] = field(default_factory=set)
@@ -159,6 +163,7 @@ class Outcome:
         self._streams.clear()
         self._durable.clear()
         self._early.clear()
+        self._turn, self._failed_before = 0, []
         self.restarts += 1
         if not self.fed:  # where chats come again only if their name is not at its end
             self.ended.clear()
@@ -201,6 +206,11 @@ class Outcome:
                 if self.fed and len(self.failed) > MOST_KEPT:
                     self.unlisted.failed += 1
                     self.unlisted.codes.add(self.failed.pop(0).code)
+            case FollowState():
+                if frame.turn != self._turn:  # each chat was tried again
+                    self.failed = [one for one in self.failed if all(one is not old for old in self._failed_before)]
+                    self._turn = frame.turn
+                self._failed_before = list(self.failed)
             case ChatStated():
                 self.statements[frame.marked_id] = frame.statement
             case MediaStated():

@@ -8,7 +8,16 @@ import pytest
 from tgbulk.engine.error import ExitCode
 from tgbulk.stages.archive.video import VideosStated
 from tgbulk.stages.collect.status import Measured
-from tgbulk.stages.protocol.event import ChatEnded, ChatFailed, ChatProgress, ChatStarted, ChatStated, Fetched, Stopped
+from tgbulk.stages.protocol.event import (
+    ChatEnded,
+    ChatFailed,
+    ChatProgress,
+    ChatStarted,
+    ChatStated,
+    Fetched,
+    FollowState,
+    Stopped,
+)
 from tgbulk.stages.run.outcome import MOST_KEPT, Outcome
 from tgbulk.stages.telegram.medium import MediaStated
 
@@ -178,3 +187,18 @@ def test_in_a_feed_the_same_chat_may_end_again() -> None:
     outcome.receive(ChatEnded(1, 1, 10, 1, 0, 10))
     assert [one.new for one in outcome.complete] == [4, 1]
     assert not outcome.before
+
+
+def test_a_follower_s_failure_is_over_when_a_turn_ends_without_it() -> None:
+    """Also of a name that led to no chat, which no end of a chat takes back."""
+    outcome = Outcome(follows=True)
+    state = [FollowState(1, 0, 0, 0, 0, turn) for turn in range(4)]
+    outcome.receive(ChatFailed("@away", 0, "this account may not read it", "", 4))
+    for now in (state[1], state[1]):
+        outcome.receive(now)
+        assert [one.name for one in outcome.failed] == ["@away"]
+    outcome.receive(ChatFailed("@away", 0, "this account may not read it", "", 4))
+    outcome.receive(state[2])
+    assert [one.name for one in outcome.failed] == ["@away"]
+    outcome.receive(state[3])
+    assert outcome.failed == []
