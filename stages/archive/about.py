@@ -141,6 +141,11 @@ def is_about(folder: ChatFolder, content: Mapping[str, Any] | None) -> bool:
         return False
 
 
+def lost_records(about: ChatAbout, row: ChatRow) -> bool:
+    """Whether the journal has lost records of a chat, whose chat.json is never ahead of it."""
+    return (about.messages or 0) > row.messages
+
+
 def read_about(archive: Archive, marked_id: int) -> ChatAbout:
     """The same, with nothing known where it cannot be read."""
     try:

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from tgbulk.engine.folder import LinkError
-from tgbulk.stages.archive.about import ChatAbout, read_about
+from tgbulk.stages.archive.about import ChatAbout, lost_records, read_about
 from tgbulk.stages.archive.account import AccountState, Unlooked, is_common, without
 from tgbulk.stages.archive.changes import CLEARED, UPDATE, WALK, ChangeCounts, Sighting
 from tgbulk.stages.archive.chat import ChatFile
@@ -278,13 +278,16 @@ class Boxes:
             return None
         file = self._files.pop(chat, None)
         if file is None:
+            about = read_about(self._archive, chat)
+            if lost_records(about, row):
+                return None  # to open it would cut off what they told of
             try:
                 file = ChatFile(self._archive, row, self._commit)
             except (DamagedChatError, LinkError):
                 return None
             file.dirty = chat in self._touched
             self._touched.discard(chat)
-            self._abouts[chat] = read_about(self._archive, chat)
+            self._abouts[chat] = about
         self._files[chat] = file
         return file
 

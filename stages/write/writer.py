@@ -14,7 +14,7 @@ from tgbulk.engine.frame import pack, unpack
 from tgbulk.engine.hop import Ack, Block, WorkerGone
 from tgbulk.engine.journal import Journal
 from tgbulk.engine.metric import Meter
-from tgbulk.stages.archive.about import ChatAbout, asked_ids, read_about
+from tgbulk.stages.archive.about import ChatAbout, asked_ids, lost_records, read_about
 from tgbulk.stages.archive.account import ACCOUNT_ROW
 from tgbulk.stages.archive.chat import ChatFile
 from tgbulk.stages.archive.folder import Archive
@@ -229,7 +229,7 @@ class Writer:
         if row.account != record.account and record.type in ACCOUNT_SPACE:
             return OpenReply(Refusal.OTHER_ACCOUNT)
         about = read_about(self._archive, record.marked_id)
-        if (about.messages or 0) > row.messages:
+        if lost_records(about, row):
             return OpenReply(Refusal.LOST)
         self._boxes.release(record.marked_id)
         before, row.account = row.account, record.account

@@ -5,6 +5,7 @@ import os
 import shutil
 import struct
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ import msgpack
 import pytest
 
 from support.rig import CHATS, SLOWLY, Rig, differences
+from tgbulk.engine import document
+from tgbulk.engine.journal import Journal
+from tgbulk.stages.archive.row import ChatRow
 
 MIDDLE, SMALL = -1003000000002, -1003000000003
 FEW = CHATS[1:]
@@ -55,12 +59,22 @@ def test_a_flipped_byte_in_the_middle_of_the_journal_is_refused(rig: Rig, whole:
     assert {path: path.read_bytes() for path in whole.glob("chats/*/*")} == before
 
 
+@pytest.mark.parametrize("opened", [False, True])
 @pytest.mark.parametrize("cut", [1, 40, 10_000])
-def test_a_journal_that_was_cut_loses_no_message(rig: Rig, whole: Path, reference: dict[str, Any], cut: int) -> None:
-    """A chat of which it has lost records stays as it is, until somebody lets it come anew."""
+def test_a_journal_that_was_cut_loses_no_message(
+    rig: Rig, whole: Path, reference: dict[str, Any], cut: int, opened: bool
+) -> None:
+    """A chat of which it has lost records stays as it is, until somebody lets it come anew.
+
+    opened: the journal has the row of a chat that was opened, without a message yet.
+    """
     data = (whole / "journal").read_bytes()
     told = next(end for _, end, rows in records(data) if any(row[:1] == [SMALL] and row[3] for row in rows))
     os.truncate(whole / "journal", max(0, told - cut))
+    if opened:
+        about = document.load(whole / f"chats/{SMALL}/chat.json")
+        with closing(Journal(whole / "journal", lambda _: None)) as journal:
+            journal.append([ChatRow(SMALL, about["account"], pts=1).pack()])
     before = {path: path.read_bytes() for path in whole.glob("chats/*/*.jsonl")}
     done = rig.export(whole, chats=FEW)
     assert done.returncode in (3, 4), done.stderr
