@@ -13,7 +13,6 @@ import msgpack
 import pytest
 
 from support.rig import CHATS, SLOWLY, Rig, differences
-from tgbulk.engine import document
 from tgbulk.engine.journal import Journal
 from tgbulk.stages.archive.row import ChatRow
 
@@ -72,9 +71,11 @@ def test_a_journal_that_was_cut_loses_no_message(
     told = next(end for _, end, rows in records(data) if any(row[:1] == [SMALL] and row[3] for row in rows))
     os.truncate(whole / "journal", max(0, told - cut))
     if opened:
-        about = document.load(whole / f"chats/{SMALL}/chat.json")
+        last = {row[0]: row for _, _, rows in records(data) for row in rows}
+        known = ChatRow.unpack(last.pop(SMALL))
+        begun = ChatRow(SMALL, known.account, pts=known.pts - 1, looked=known.looked)
         with closing(Journal(whole / "journal", lambda _: None)) as journal:
-            journal.append([ChatRow(SMALL, about["account"], pts=1).pack()])
+            journal.append([begun.pack(), *last.values()])
     before = {path: path.read_bytes() for path in whole.glob("chats/*/*.jsonl")}
     done = rig.export(whole, chats=FEW)
     assert done.returncode in (3, 4), done.stderr
