@@ -30,7 +30,7 @@ GRACE = 3.0
 #: Bytes of one request to start a child; its context comes as an overflow, the last of its descriptors.
 REQUEST_LIMIT = 4096
 #: Bytes kept for saying that there is no memory left.
-SPARE = 1 << 20
+SPARE = 4 << 20
 #: What a child's exit status is when its own code raised.
 CRASHED = 70
 #: prctl(2): the signal that a process gets when its parent ends.
