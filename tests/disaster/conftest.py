@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from support.command import forget_paces
 from support.rig import CHATS, SERVER, Rig, content
 from tgbulk.perf.simdc.launcher import SimDC
 
@@ -36,7 +37,7 @@ def reference(shared: Rig, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 @pytest.fixture
 def rig(shared: Rig) -> Iterator[Rig]:
     """The shared home; nothing may be left behind, and nothing that one test's floods taught slows the next."""
-    shared.forget_pace()
+    forget_paces(shared.home)
     yield shared
     assert shared.left() == []
 

@@ -17,6 +17,12 @@ ACCOUNTS = 4
 TIMEOUT = 180
 
 
+def forget_paces(home: Path) -> None:
+    """As if no run from this home had met a flood wait, and those that are too long to sit out had passed."""
+    for path in (home / "sessions").glob("*/*.pace"):
+        path.unlink()
+
+
 @dataclass(frozen=True)
 class Tgbulk:
     """The real command in a home of its own, for one server."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from support.command import Tgbulk
+from support.command import Tgbulk, forget_paces
 from tgbulk.perf.proof import differences, truth_chats
 from tgbulk.perf.simdc.launcher import SimDC
 from tgbulk.stages.archive.folder import Archive
@@ -43,8 +43,7 @@ class Exporter:
 
     def forget_waits(self) -> None:
         """As if the long flood waits of earlier runs had passed."""
-        for path in (self.tgbulk.home / "sessions").glob("*/*.pace"):
-            path.unlink()
+        forget_paces(self.tgbulk.home)
 
     def run(
         self, archive: Path, *words: object, code: int = 0, stdin: str = "", **variables: str

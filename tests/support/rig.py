@@ -110,11 +110,6 @@ class Rig:
                 return turn
         raise AssertionError(f"{done.returncode}: {done.stderr}")
 
-    def forget_pace(self) -> None:
-        """As if no run had met a flood wait before."""
-        for path in (self.home / "sessions").glob("*/*.pace"):
-            path.unlink()
-
     def left(self) -> list[str]:
         """What is left behind: processes of this home, temporary files, shared memory with a name."""
         found = [str(path) for path in self.temporary.rglob("*")]
