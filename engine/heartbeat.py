@@ -4,7 +4,8 @@ A process counts with beat(), wherever it goes round a loop: one addition, no sy
 process, like its signal handlers, so it is set once by the fork server (`share`, `count_at`) and no loop has to be handed
 anything. A process nobody watches counts in its own memory.
 
-What hangs is asked for its stack by STACK_SIGNAL, which faulthandler answers even out of blocked C code.
+What hangs is asked for the stack of its main thread, which counts, by STACK_SIGNAL: faulthandler answers even out of blocked
+C code. Other threads leave the signal to it: one that answered in its place would walk over a stack that moves.
 """
 from __future__ import annotations
 
@@ -42,7 +43,12 @@ def share(counters: int, stacks: int) -> None:
     global _shared
     _shared = memoryview(mmap.mmap(counters, _SIZE)).cast("Q")
     os.close(counters)
-    faulthandler.register(STACK_SIGNAL, stacks, all_threads=True)
+    faulthandler.register(STACK_SIGNAL, stacks, all_threads=False)
+
+
+def leave_stack_to_main() -> None:
+    """To be called first in every thread but the main one."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {STACK_SIGNAL})
 
 
 def count_at(place: int) -> None:

@@ -14,6 +14,7 @@ from types import TracebackType
 
 from tgbulk.engine.channel import Channel, ChannelClosed
 from tgbulk.engine.frame import FrameError, frame
+from tgbulk.engine.heartbeat import leave_stack_to_main
 from tgbulk.engine.histogram import Histogram
 
 #: Seconds between two snapshots.
@@ -192,6 +193,7 @@ class Meter:
         return True
 
     def _send_periodically(self) -> None:
+        leave_stack_to_main()
         while self.notify():
             self._own_cpu = time.thread_time()
             if self._leaving.wait(PERIOD):

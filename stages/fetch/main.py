@@ -3,13 +3,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 from tgbulk.engine.channel import Channel, ChannelClosed
 from tgbulk.engine.frame import CONTROL_LIMIT, DATA_LIMIT
-from tgbulk.engine.heartbeat import BEAT_SECONDS, beat
+from tgbulk.engine.heartbeat import BEAT_SECONDS, beat, leave_stack_to_main
 from tgbulk.engine.hop import Attach
 from tgbulk.engine.lease import LostLeaseError
 from tgbulk.engine.lock import Lock
@@ -56,6 +57,8 @@ def main(control: Channel, context: FetchContext) -> None:
 
 
 async def _run(control: Channel, context: FetchContext, meter: Meter) -> None:
+    executor = ThreadPoolExecutor(initializer=leave_stack_to_main)
+    asyncio.get_running_loop().set_default_executor(executor)
     await Fetch(control, context, meter).run()
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 
 from tgbulk.engine.channel import Channel, ChannelClosed
-from tgbulk.engine.heartbeat import BEAT_SECONDS, beat
+from tgbulk.engine.heartbeat import BEAT_SECONDS, beat, leave_stack_to_main
 from tgbulk.engine.metric import Meter
 from tgbulk.stages.archive.video import TranscodeResult, VideoOutcome
 from tgbulk.stages.protocol.event import Finish, Notice, Ready, report_failure
@@ -112,6 +112,7 @@ class TranscodeService:
 
     def _guard(self, work: Callable[[], None]) -> None:
         """A thread that raises ends the process; one whose channel is closed ends in silence."""
+        leave_stack_to_main()
         try:
             work()
         except ChannelClosed:

@@ -1,6 +1,7 @@
 """A process that hangs is asked for its stack."""
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -20,6 +21,26 @@ while True:
     signal.pause()
 """
 
+#: Its main thread walks up and down its stack, two others sleep and wake.
+BUSY = """
+import sys, threading, time
+from tgbulk.engine.heartbeat import leave_stack_to_main, share
+share(int(sys.argv[1]), int(sys.argv[2]))
+def aside():
+    leave_stack_to_main()
+    while True:
+        threading.Event().wait(0.001)
+def climb(height):
+    return climb(height - 1) if height else 0
+for _ in range(2):
+    threading.Thread(target=aside, daemon=True).start()
+def main():
+    print(flush=True)
+    while True:
+        climb(50)
+main()
+"""
+
 
 def test_a_stack_is_read_to_its_end() -> None:
     watch = Watch()
@@ -32,6 +53,28 @@ def test_a_stack_is_read_to_its_end() -> None:
             time.sleep(0.01)
             assert watch.look() == [(1, "File one, File two")]
             assert watch.look() == []
+        finally:
+            process.kill()
+            watch.close()
+
+
+def test_the_main_thread_of_one_that_goes_on_writes_its_own_stack() -> None:
+    watch = Watch()
+    arguments = [sys.executable, "-c", BUSY, str(watch.counters), str(watch.stacks)]
+    with subprocess.Popen(
+        arguments, pass_fds=[watch.counters, watch.stacks], stdout=subprocess.PIPE
+    ) as process:
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()
+            for _ in range(10):
+                process.send_signal(signal.SIGSTOP)
+                watch.add(1, process.pid, 0.0)
+                time.sleep(0.01)
+                ((_, stack),) = watch.look()
+                assert "in main" in stack
+                assert "in aside" not in stack
+                assert process.poll() is None
         finally:
             process.kill()
             watch.close()
