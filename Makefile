@@ -40,7 +40,7 @@ community: $(READY) ## Export a channel of 20,000 posts, 200,000 comments and 5,
 fleet-test: $(READY) ## Three hosts export 60 chats, are killed, suspended, without database and store (ARGS="--kills 10 --chats 6")
 	PYTHONPATH=tests $(BIN)/python -m disaster.fleet_scenario $(ARGS)
 
-schedules: $(READY) ## Export changing chats from a server in trouble 300 times; nothing may be lost (ARGS="--count 30")
+schedules: $(READY) ## Export changing chats from a server in trouble 300 times; nothing may be lost (ARGS="--count 30 --accounts 20")
 	PYTHONPATH=tests $(BIN)/python -m disaster.schedule $(ARGS)
 
 living: $(READY) ## Change chats while exports and followers run, are killed and go on, 100 times (ARGS="--count 20")

@@ -185,6 +185,11 @@ def refusal(error: BaseException) -> TgbulkError | None:
     return FileRefusedError.of(error)
 
 
+def file_error(error: OSError, place: object = None) -> TgbulkError:
+    """What an error at a file or folder means: something was short, or it refused. place: as of FileRefusedError."""
+    return shortage(error) or FileRefusedError.of(error, place)
+
+
 def shortage(error: BaseException) -> LimitError | None:
     """What an error of memory, descriptors or processes means, None for any other."""
     number = error.errno if isinstance(error, OSError) else None

@@ -13,7 +13,7 @@ import stat
 import time
 from pathlib import Path
 
-from tgbulk.engine.error import LockedError, StorageError
+from tgbulk.engine.error import LockedError, StorageError, TgbulkError, shortage
 
 #: Who asks `holder` has the lock for an instant; an owner that meets it tries again.
 ATTEMPTS = 3
@@ -69,7 +69,7 @@ class Lock:
                 continue
             except OSError as error:
                 os.close(fd)
-                raise _unlockable(self.path, error) from error
+                raise _lockless(self.path, error) from error
             if not self._is_current(fd):
                 os.close(fd)
                 continue
@@ -107,13 +107,13 @@ class Lock:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise StorageError(self.path, error.strerror) from error
+            raise shortage(error) or StorageError(self.path, error.strerror) from error
         try:
             fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return self._owner() or "another process"
         except OSError as error:
-            raise _unlockable(self.path, error) from error
+            raise _lockless(self.path, error) from error
         finally:
             os.close(fd)
         return None
@@ -132,7 +132,7 @@ class Lock:
         try:
             return _plain(self.path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
-            raise StorageError(self.path, f"cannot be locked: {error.strerror}") from error
+            raise _unlockable(self.path, error) from error
 
     def _is_current(self, fd: int) -> bool:
         """False where the file was removed between our opening and our locking it."""
@@ -170,7 +170,10 @@ class NoLocksError(StorageError):
     advice = "Use a folder on another disk, or mount this one with locks."
 
 
-def _unlockable(path: Path, error: OSError) -> StorageError:
-    if error.errno in _NO_LOCKS:
-        return NoLocksError(path, error.strerror)
-    return StorageError(path, f"cannot be locked: {error.strerror}")
+def _lockless(path: Path, error: OSError) -> TgbulkError:
+    """Of flock: EINVAL has another meaning when a file is opened."""
+    return NoLocksError(path, error.strerror) if error.errno in _NO_LOCKS else _unlockable(path, error)
+
+
+def _unlockable(path: Path, error: OSError) -> TgbulkError:
+    return shortage(error) or StorageError(path, f"cannot be locked: {error.strerror}")

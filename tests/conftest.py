@@ -23,6 +23,7 @@ for number, handler in PLAIN.items():
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--reverse", action="store_true", help="run the tests in reverse order")
+    parser.addoption("--readers", type=int, default=1, help="accounts that share the chats of the disasters' exports")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

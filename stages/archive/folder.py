@@ -11,7 +11,7 @@ from pathlib import Path
 from tgbulk.engine import document
 from tgbulk.engine.document import DamagedDocumentError
 from tgbulk.engine.durable import PART, make_folder, sync_folder, write_whole
-from tgbulk.engine.error import FileRefusedError, NewerFormatError, StorageError
+from tgbulk.engine.error import FileRefusedError, NewerFormatError, StorageError, file_error
 from tgbulk.engine.folder import Place
 from tgbulk.engine.lock import Lock
 from tgbulk.engine.version import VERSION
@@ -227,13 +227,13 @@ class Archive:
         """Not acquired."""
         return Lock(self._lock.path, f"archive {self.root}")
 
-    def open(self, wait: float = 0.0) -> Lock:
-        """Make it ready for one run, or say why not: StorageError, NewerFormatError, LockedError, that one after `wait`
-        seconds. Keep the lock."""
-        if os.path.lexists(self.root) and not self.root.is_dir():
+    def check_place(self) -> None:
+        """StorageError, NewerFormatError where something lies there that no run can go on with."""
+        if not os.path.lexists(self.root):
+            return
+        if not self.root.is_dir():
             raise StorageError(self.root, "it is not a folder")
         try:
-            make_folder(self.root, 0o700)  # private, until its owner opens it to others
             entries = os.listdir(self.root)
             if not os.access(self.root, os.W_OK | os.X_OK):
                 raise StorageError(self.root, "you may not write there")
@@ -243,9 +243,18 @@ class Archive:
                 raise NotAnArchiveError(self.root, f"has no {_ABOUT}")
             if _JOURNAL not in entries and any(chat.has_files() for chat in self.chat_folders().values()):
                 raise LostJournalError(self.root)
+        except OSError as error:
+            raise file_error(error, error.filename or self.root) from error
+
+    def open(self, wait: float = 0.0) -> Lock:
+        """Make it ready for one run, or say why not: StorageError, NewerFormatError, LockedError, that one after `wait`
+        seconds. Keep the lock."""
+        self.check_place()
+        try:
+            make_folder(self.root, 0o700)  # private, until its owner opens it to others
             lock = self.lock().acquire(wait)
             try:
-                if _ABOUT not in entries:
+                if not self.about.exists():
                     write_whole(self.about, document.dump({"format": FIRST_FORMAT, "tool": TOOL}))
                 make_folder(self.chats)
             except BaseException:
@@ -253,7 +262,7 @@ class Archive:
                 raise
             return lock
         except OSError as error:
-            raise StorageError(error.filename or self.root, error.strerror or str(error)) from error
+            raise file_error(error, error.filename or self.root) from error
 
     def check_format(self) -> None:
         """NotAnArchiveError, NewerFormatError; OSError where archive.json cannot be read."""

@@ -10,7 +10,7 @@ from typing import Any
 from tgbulk.engine import document
 from tgbulk.engine.document import DamagedDocumentError
 from tgbulk.engine.durable import write_whole
-from tgbulk.engine.error import StorageError
+from tgbulk.engine.error import file_error
 from tgbulk.stages.archive.folder import Archive
 
 
@@ -50,4 +50,4 @@ def keep_listed(archive: Archive, chats: Mapping[int, ListedChat]) -> None:
     try:
         write_whole(archive.listed, document.dump({"chats": made}))
     except OSError as error:
-        raise StorageError(error.filename or archive.root, error.strerror) from error
+        raise file_error(error, error.filename or archive.root) from error

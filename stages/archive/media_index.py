@@ -14,7 +14,7 @@ from typing import Any
 
 import msgpack
 
-from tgbulk.engine.error import NewerFormatError, StorageError
+from tgbulk.engine.error import NewerFormatError, StorageError, file_error
 from tgbulk.engine.folder import Place
 from tgbulk.engine.heartbeat import beat
 from tgbulk.stages.archive.id_range import EVERYTHING, IdRange
@@ -148,7 +148,7 @@ class MediaIndex:
                     raise DamagedIndexError(path, wrong)
             remove_sum(path)
         except OSError as error:
-            raise StorageError(path, error.strerror or str(error)) from error
+            raise file_error(error, path) from error
 
     def want(self, chat: int, *ids: IdRange) -> None:
         """Hand out what these messages of this chat speak of; all of them for none."""
@@ -264,7 +264,7 @@ class MediaIndex:
         try:
             keep_sum(self._path)
         except OSError as error:
-            raise StorageError(error.filename or self._path, error.strerror) from error
+            raise file_error(error, error.filename or self._path) from error
 
     def _judge_again(self) -> None:
         """What failed or is lost is tried again; what an earlier run did not want may be wanted now, and the other way

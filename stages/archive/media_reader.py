@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from tgbulk.engine.error import NewerFormatError, StorageError
+from tgbulk.engine.error import NewerFormatError, StorageError, file_error
 from tgbulk.engine.folder import Place
 from tgbulk.stages.archive.media_copy import Stamp, needs_copy, open_copy, stamp
 from tgbulk.stages.archive.media_index import FORMAT, DamagedIndexError
@@ -156,7 +156,7 @@ class MediaReader:
         except sqlite3.Error as error:
             raise self._failure(error) from error
         except OSError as error:
-            raise StorageError(self._path, error.strerror or str(error)) from error
+            raise file_error(error, self._path) from error
 
     def _open_in_place(self) -> None:
         self._database = sqlite3.connect(

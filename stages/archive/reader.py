@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import orjson
 
 from tgbulk.engine import journal
-from tgbulk.engine.error import StorageError, UsageError
+from tgbulk.engine.error import UsageError, file_error
 from tgbulk.engine.folder import Place
 from tgbulk.stages.archive.about import ChatAbout, load_about
 from tgbulk.stages.archive.account import ACCOUNT_ROW, AccountState
@@ -288,7 +288,7 @@ class ArchiveReader:
         try:
             about = load_about(folder, marked_id)
         except OSError as error:
-            raise StorageError(folder.about, error.strerror or str(error)) from error
+            raise file_error(error, folder.about) from error
         return ChatReader(self, ChatSnapshot(self.root, row, about))
 
     def row(self, marked_id: int) -> ChatRow | None:

@@ -9,7 +9,7 @@ from typing import Any
 from tgbulk.engine import document
 from tgbulk.engine.document import DamagedDocumentError
 from tgbulk.engine.durable import make_folder, write_whole
-from tgbulk.engine.error import StorageError
+from tgbulk.engine.error import file_error
 from tgbulk.stages.archive.about import read_about
 from tgbulk.stages.archive.folder import Archive, RunFolder
 from tgbulk.stages.archive.row import COMPLETE, ChatRow, read_journal
@@ -31,7 +31,7 @@ def keep_request(run: RunFolder, names: Sequence[str]) -> None:
         make_folder(run.path)
         write_whole(run.request, document.dump({"names": names}))
     except OSError as error:
-        raise StorageError(error.filename or run.path, error.strerror) from error
+        raise file_error(error, error.filename or run.path) from error
 
 
 def keep_options(run: RunFolder, options: Mapping[str, Any]) -> None:
@@ -40,7 +40,7 @@ def keep_options(run: RunFolder, options: Mapping[str, Any]) -> None:
         make_folder(run.path)
         write_whole(run.options, document.dump({"options": dict(options)}))
     except OSError as error:
-        raise StorageError(error.filename or run.path, error.strerror) from error
+        raise file_error(error, error.filename or run.path) from error
 
 
 def last_options(archive: Archive) -> dict[str, Any] | None:

@@ -61,11 +61,14 @@ class Following:
         self._newer: set[int] = set()
         #: set where the present turn is to end
         self._over = asyncio.Event()
+        #: set where the next one is not to be put off
+        self._hurry = asyncio.Event()
         follow_meter(meter, self._counts)
 
     def rename(self, names: list[ChatName]) -> None:
         """Follow these chats from now on."""
         self._config = replace(self._config, chats=names)
+        self._hurry.set()
         self._over.set()
 
     async def run(self) -> None:
@@ -89,7 +92,8 @@ class Following:
         self._pause = 0.0 if now - self._began > RETRY_SECONDS else min(RETRY_SECONDS, max(1.0, 2 * self._pause))
         if self._began and self._pause > 1.0:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), self._pause)
+                await asyncio.wait_for(self._hurry.wait(), self._pause)
+        self._hurry.clear()
         self._began = now
         self._turns += 1
         self._over.clear()
@@ -145,6 +149,7 @@ class Following:
 
     async def _stop(self) -> None:
         await self._stopping.wait()
+        self._hurry.set()
         self._over.set()
         for reader in self._readers:
             reader.caller.halt()

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tgbulk.engine.error import StorageError
+from tgbulk.engine.error import StorageError, file_error
 from tgbulk.engine.lock import Lock
 from tgbulk.engine.modes import how_to_close
 from tgbulk.stages.fetch.error import AccountNameError, UnsafeSessionError
@@ -130,7 +130,7 @@ def list_sessions(home: Path) -> Iterator[Session]:
     try:
         paths = sorted((home / "sessions").glob("*/*.session"))
     except OSError as error:
-        raise StorageError(home, error.strerror) from error
+        raise file_error(error, home) from error
     for path in paths:
         if NAME.fullmatch(path.stem):
             yield Session(path.parent, path.stem)
@@ -143,7 +143,7 @@ def _is_private(path: Path, is_kind: Callable[[int], bool]) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise StorageError(path, error.strerror) from error
+        raise file_error(error, path) from error
     if not is_kind(status.st_mode):
         kind = "folder" if is_kind is stat.S_ISDIR else "regular file"
         raise UnsafeSessionError(path, f"it is no {kind}", f"move {path} away")

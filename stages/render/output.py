@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from tgbulk.engine.durable import PART, make_folder, sync_folder
-from tgbulk.engine.error import StorageError, UsageError
+from tgbulk.engine.error import StorageError, UsageError, file_error
 from tgbulk.engine.lock import Lock
 
 STATE = "render.json"
@@ -53,7 +53,7 @@ class Output:
             shutil.rmtree(self.temporary, ignore_errors=True)
             self.temporary.mkdir()
         except OSError as error:
-            raise StorageError(error.filename or self.folder, error.strerror or str(error)) from error
+            raise file_error(error, error.filename or self.folder) from error
 
     def close(self) -> None:
         """Let go, without what was not published."""

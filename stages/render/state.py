@@ -7,7 +7,7 @@ from typing import Any
 
 from tgbulk.engine import document
 from tgbulk.engine.durable import write_whole
-from tgbulk.engine.error import NewerFormatError, StorageError
+from tgbulk.engine.error import NewerFormatError, StorageError, file_error
 from tgbulk.stages.render.format import PartDone
 from tgbulk.stages.render.output import STATE
 
@@ -81,7 +81,7 @@ def load_state(folder: Path) -> RenderState:
     except FileNotFoundError:
         return RenderState()
     except OSError as error:
-        raise StorageError(path, error.strerror or str(error)) from error
+        raise file_error(error, path) from error
     except (KeyError, TypeError, ValueError) as error:
         raise StorageError(path, "it cannot be read; remove it and the render beside it") from error
 

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tgbulk.engine.error import StorageError, UsageError
+from tgbulk.engine.error import UsageError, file_error
 from tgbulk.engine.lease import Lease
 from tgbulk.engine.supervisor import PATIENCE
 from tgbulk.stages.archive.annex import AnnexName
@@ -155,7 +155,7 @@ def _open_log(folder: RunFolder, watcher: Watcher) -> AbstractContextManager[Log
     try:
         return closing(LogFile(folder, lambda text: watcher.on_event(Notice(text))))
     except OSError as error:
-        raise StorageError(error.filename or folder.path, error.strerror) from error
+        raise file_error(error, error.filename or folder.path) from error
 
 
 def require_session(access: Access) -> Session:

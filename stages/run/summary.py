@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from tgbulk.engine.durable import make_folder, write_whole
-from tgbulk.engine.error import StorageError
+from tgbulk.engine.error import file_error
 from tgbulk.engine.folder import Place
 from tgbulk.stages.archive.folder import Archive, RunFolder
 from tgbulk.stages.archive.row import journal_size
@@ -85,7 +85,7 @@ def _reporting(path: Place, notify: Notify) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        failure = StorageError(error.filename or path.parent, error.strerror)
+        failure = file_error(error, error.filename or path.parent)
         notify(Notice(f"error: {path.name} could not be kept: {failure}"))
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tgbulk.engine.channel import Channel, ChannelClosed
-from tgbulk.engine.error import StorageError, shortage
+from tgbulk.engine.error import file_error, shortage
 from tgbulk.engine.frame import DATA_LIMIT
 from tgbulk.engine.heartbeat import BEAT_SECONDS, beat
 from tgbulk.engine.hop import Attach
@@ -37,7 +37,7 @@ def _named(archive: Path) -> Iterator[None]:
     except OSError as error:
         if shortage(error):
             raise
-        raise StorageError(error.filename or archive, error.strerror) from error
+        raise file_error(error, error.filename or archive) from error
 
 
 def _serve(control: Channel, writer: Writer, meter: Meter) -> None:

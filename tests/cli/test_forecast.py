@@ -91,3 +91,12 @@ def test_a_chat_that_cannot_be_had(exporter: Exporter, tmp_path: Path) -> None:
     missing, chat, total = forecast(exporter, tmp_path / "a", "@sim_nobody_at_all", "me", code=3)
     assert (missing["reason"], missing["code"], chat["reason"]) == ("nobody has this username", 4, "")
     assert (total["chats"], total["failed"]) == (1, 1)
+
+
+def test_where_no_run_could_write(exporter: Exporter, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "letter.txt").touch()
+    for name, said in (("file", "it is not a folder"), ("full", "it is not empty and has no archive.json")):
+        done = exporter.tgbulk("export", "--dry-run", "me", "-o", str(tmp_path / name))
+        assert (done.returncode, said in done.stderr) == (8, True), done.stderr

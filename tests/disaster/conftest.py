@@ -7,20 +7,27 @@ from typing import Any
 import pytest
 
 from support.command import forget_paces
-from support.rig import CHATS, SERVER, Rig, content
+from support.rig import ACCOUNTS, BULK, CHATS, Rig, content
 from tgbulk.perf.simdc.launcher import SimDC
 
 
 @pytest.fixture(scope="session")
-def dc() -> Iterator[SimDC]:
-    with SimDC(*SERVER) as running:
+def readers(request: pytest.FixtureRequest) -> int:
+    """How many accounts share the chats of an export."""
+    number: int = request.config.getoption("--readers")
+    return number
+
+
+@pytest.fixture(scope="session")
+def dc(readers: int) -> Iterator[SimDC]:
+    with SimDC("--accounts", f"{max(readers, ACCOUNTS)}", *BULK) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def shared(dc: SimDC, tmp_path_factory: pytest.TempPathFactory) -> Rig:
-    """One home for all tests that leave its login as it is."""
-    return Rig.make(dc, tmp_path_factory.mktemp("home"))
+def shared(dc: SimDC, readers: int, tmp_path_factory: pytest.TempPathFactory) -> Rig:
+    """One home for all tests that leave its logins as they are."""
+    return Rig.make(dc, tmp_path_factory.mktemp("home"), accounts=readers, sharing=readers > 1)
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +36,7 @@ def reference(shared: Rig, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     archive = tmp_path_factory.mktemp("reference") / "archive"
     done = shared.export(archive)
     assert done.returncode == 0, done.stderr
-    found = content(archive)
+    found = content(archive, bool(shared.readers))
     assert len([name for name in found if name.endswith(" messages")]) == len(CHATS)
     return found
 

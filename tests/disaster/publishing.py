@@ -216,7 +216,7 @@ class Publishing:
                 self.faults.append(f"{report.marked_id} is damaged: {report.findings}")
 
     def _compare(self, archive: Path, what: str) -> None:
-        found = content(archive)
+        found = content(archive, self.reference["shared"])
         self.faults += [f"{what}: {name} differ" for name, value in self.reference.items()
                         if name.endswith(SAME) and found.get(name) != value]
         left = [chat for chat, row in read_journal(Archive(archive)).chats.items() if row.state != "complete"]

@@ -1,9 +1,9 @@
 """`make schedules`: exports of chats that change, from a server in every kind of trouble at once; hundreds, each another.
 
-    PYTHONPATH=tests python -m disaster.schedule [--count 300] [--first 1] [--lanes 6]
+    PYTHONPATH=tests python -m disaster.schedule [--count 300] [--first 1] [--lanes 6] [--accounts 2]
 
 A schedule follows from its number: --first N --count 1 draws the same one again, though what meets what depends on
-the machine.
+the machine. Three schedules of ten use all accounts; with more than two accounts every one does.
 """
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ from tgbulk.perf.simdc.launcher import SimDC
 from tgbulk.stages.telegram.peer import marked_id
 
 HISTORY = "messages.getHistory"
+ACCOUNTS = 2
 #: Arguments of a lane's server. Its chats by name, with their marked ids; that of "me" is an account's own.
-SERVER = ("--accounts", "2", "--bulk", "few=90", "--bulk", "some=400", "--bulk", "many=1500")
+SERVER = ("--bulk", "few=90", "--bulk", "some=400", "--bulk", "many=1500")
 CHATS = {
     "@sim_few": -1003000000001, "@sim_some": -1003000000002, "@sim_many": -1003000000003,
     "@sim_busy": -1001500000001, "@sim_hollow": -1001500000012,
@@ -66,12 +67,13 @@ class Schedule:
     changing: float
 
     @classmethod
-    def draw(cls, number: int) -> Schedule:
-        """The schedule of this number."""
+    def draw(cls, number: int, accounts: int = ACCOUNTS) -> Schedule:
+        """The schedule of this number, from servers with so many accounts."""
         source = random.Random(number)
         latency = source.choice([0, 10, 40])
         takeout = source.choice([False, False, True])
-        accounts = ["--account", "main", "--account", "account1"] if source.random() < 0.3 else []
+        everybody = ["main", *(f"account{index}" for index in range(1, accounts))]
+        readers = everybody if source.random() < 0.3 or accounts > ACCOUNTS else []
         return cls(
             number,
             tuple(source.sample([*CHANGING, "@sim_hollow"], source.randint(1, 4))),
@@ -87,7 +89,7 @@ class Schedule:
             source.uniform(0.3, 2.0),
             (
                 "--max-in-flight", str(source.choice([1, 2, 4, 16, 28])), "--workers", str(source.choice([1, 2])),
-                *(("--takeout", "yes") if takeout else ()), *accounts,
+                *(("--takeout", "yes") if takeout else ()), *(word for name in readers for word in ("--account", name)),
             ),
             tuple(
                 (source.choice([signal.SIGINT, signal.SIGTERM, signal.SIGKILL]), source.uniform(0.5, 2.5))
@@ -98,12 +100,13 @@ class Schedule:
 
 
 class Lane:
-    """One server with two accounts, and what schedule after schedule leaves of its chats."""
+    """One server with its accounts, and what schedule after schedule leaves of its chats."""
 
-    def __init__(self, dc: SimDC, folder: Path) -> None:
+    def __init__(self, dc: SimDC, folder: Path, accounts: int) -> None:
         self._dc = dc
         self._folder = folder
-        self._rig = Rig.make(dc, folder / "home", accounts=2)
+        self.accounts = accounts
+        self._rig = Rig.make(dc, folder / "home", accounts=accounts)
         dc.control("mutate", chat="sim_account_0", insert=1)
         self._chats = CHATS | {"me": dc.control("mutations")[0]["chat"]}
 
@@ -226,18 +229,20 @@ def _exact(message: dict[str, Any]) -> bytes:
 
 
 @contextmanager
-def lanes(folder: Path, number: int) -> Iterator[SimpleQueue[Lane]]:
+def lanes(folder: Path, number: int, accounts: int = ACCOUNTS) -> Iterator[SimpleQueue[Lane]]:
     """So many lanes, side by side, for whoever needs one."""
     free: SimpleQueue[Lane] = SimpleQueue()
     with ExitStack() as stack:
         for index in range(number):
-            free.put(Lane(stack.enter_context(SimDC(*SERVER)), folder / f"lane{index}"))
+            dc = stack.enter_context(SimDC("--accounts", str(accounts), *SERVER))
+            free.put(Lane(dc, folder / f"lane{index}", accounts))
         yield free
 
 
 def run(free: SimpleQueue[Lane], number: int) -> list[str]:
     """What is wrong after the schedule of this number, told with all that is needed to run it again."""
-    schedule, lane = Schedule.draw(number), free.get()
+    lane = free.get()
+    schedule = Schedule.draw(number, lane.accounts)
     try:
         wrong = lane.run(schedule)
     except Exception:
@@ -252,10 +257,13 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--lanes", type=int, default=6)
+    parser.add_argument("--accounts", type=int, default=ACCOUNTS)
     options = parser.parse_args()
     faults = 0
     numbers = range(options.first, options.first + options.count)
-    with tempfile.TemporaryDirectory(prefix="schedules-") as name, lanes(Path(name), options.lanes) as free:
+    with tempfile.TemporaryDirectory(prefix="schedules-") as name, lanes(
+        Path(name), options.lanes, options.accounts
+    ) as free:
         with ThreadPoolExecutor(options.lanes) as pool:
             for done, wrong in enumerate(pool.map(lambda number: run(free, number), numbers), 1):
                 faults += bool(wrong)

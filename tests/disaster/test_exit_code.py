@@ -64,10 +64,10 @@ def test_delayed(calm: Rig, archive: Path) -> None:
 
 def test_parked(calm: Rig, archive: Path) -> None:
     calm.dc.control("flood", method="messages.getHistory", rate=0.0001, burst=1)
-    done = calm.export(archive, chats=["@sim_middle"])
+    done = calm.export(archive, chats=["@sim_large"])
     assert done.returncode == ExitCode.PARKED, done.stderr
     calm.dc.control("flood", method="messages.getHistory")
-    assert calm.export(archive, chats=["@sim_middle"]).returncode == ExitCode.PARKED  # it is not asked again until then
+    assert calm.export(archive, chats=["@sim_large"]).returncode == ExitCode.PARKED  # it is not asked again until then
     for path in calm.home.glob("sessions/*/*.pace"):
         path.unlink()
-    assert calm.export(archive, chats=["@sim_middle"]).returncode == ExitCode.COMPLETE
+    assert calm.export(archive, chats=["@sim_large"]).returncode == ExitCode.COMPLETE

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from support.rig import Rig
+from support.rig import Rig, content
 
 SMALL = -1003000000003
 #: A chat with files, and one without.
@@ -42,8 +42,9 @@ def names(shared: Rig, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [name for name in found if sum(name in other for other in found) == 1]
 
 
-def messages(archive: Path) -> bytes:
-    return (archive / "chats" / str(SMALL) / "messages.jsonl").read_bytes()
+def messages(archive: Path, shared: bool) -> bytes:
+    found: bytes = content(archive, shared)[f"{SMALL} messages"]
+    return found
 
 
 def test_files_that_are_refused_fail_alone(
@@ -62,7 +63,7 @@ def test_files_that_are_refused_fail_alone(
     assert f"{len(refused)} failed" in done.stderr
     for number in {number for _, number in refusals}:
         assert os.strerror(number) in done.stderr
-    assert messages(archive) == reference[f"{SMALL} messages"]
+    assert messages(archive, reference["shared"]) == reference[f"{SMALL} messages"]
     left = [name for name in refused if list(archive.glob(f"media/*/*/{name}"))]
     assert left == []
     faults = f"fsync-folder:{errno.ENOTSUP}:"
@@ -111,4 +112,4 @@ def test_a_disk_that_fails_in_mid_run(
     assert os.strerror(number) in done.stderr
     done = rig.export(archive, "--media", "all", chats=CHATS)
     assert done.returncode == 0, done.stderr
-    assert messages(archive) == reference[f"{SMALL} messages"]
+    assert messages(archive, reference["shared"]) == reference[f"{SMALL} messages"]

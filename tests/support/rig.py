@@ -27,8 +27,9 @@ PATIENCE = 240.0
 LEAVE_SECONDS = 6.0
 #: A slow server, so that there is time to kill somebody.
 LATENCY = 10
+ACCOUNTS = 3
 BULK = ("--bulk", "large=4000", "--bulk", "middle=900", "--bulk", "small=130", "--latency", f"{LATENCY}")
-SERVER = ("--accounts", "3", *BULK)
+SERVER = ("--accounts", f"{ACCOUNTS}", *BULK)
 CHATS = ("@sim_large", "@sim_middle", "@sim_small")
 #: Options of exports that are to last.
 SLOWLY = ("--workers", "2", "--max-in-flight", "2", "--quiet")
@@ -41,15 +42,17 @@ class Rig:
     dc: SimDC
     home: Path
     temporary: Path
+    #: options of every export: the accounts that share its chats
+    readers: tuple[str, ...] = ()
 
     @classmethod
-    def make(cls, dc: SimDC, home: Path, first: int = 0, accounts: int = 1) -> Rig:
-        """Log so many of the server's accounts in, from the first on, as main, account1, ..."""
-        rig = cls(dc, home, home / "tmp")
+    def make(cls, dc: SimDC, home: Path, first: int = 0, accounts: int = 1, sharing: bool = False) -> Rig:
+        """Log so many of the server's accounts in, from the first on, as main, account1, ...; sharing: all export."""
+        names = ["main", *(f"account{index}" for index in range(1, accounts))]
+        rig = cls(dc, home, home / "tmp", tuple(word for name in names for word in ("--account", name)) if sharing else ())
         rig.temporary.mkdir(parents=True)
-        for index, account in enumerate(dc.accounts[first : first + accounts]):
-            words = ["login", "--phone", account["phone"], "--code", account["code"]]
-            words += ["--account", f"account{index}"] if index else []
+        for name, account in zip(names, dc.accounts[first : first + accounts], strict=True):
+            words = ["login", "--phone", account["phone"], "--code", account["code"], "--account", name]
             if "password" in account:
                 secret = home / "password"
                 secret.touch(0o600)
@@ -82,12 +85,12 @@ class Rig:
 
     def export(self, archive: Path, *words: object, **options: Any) -> subprocess.CompletedProcess[str]:
         """An export of CHATS, or of other `chats`, to its end."""
-        return self.run("export", *options.pop("chats", CHATS), "-o", archive, *words, **options)
+        return self.run("export", *options.pop("chats", CHATS), "-o", archive, *self.readers, *words, **options)
 
     def start(self, archive: Path, *words: object, chats: Sequence[str] = CHATS, **variables: str) -> Export:
         """An export that goes on while the test does."""
         process = subprocess.Popen(
-            [COMMAND, "export", *chats, "-o", str(archive), *map(str, words)],
+            [COMMAND, "export", *chats, "-o", str(archive), *self.readers, *map(str, words)],
             env={**self.environment, **variables}, cwd=self.home, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )
@@ -198,10 +201,13 @@ def left_after(seconds: float, members: Sequence[psutil.Process]) -> list[psutil
     return [one for one in psutil.wait_procs(members, seconds)[1] if one.status() != psutil.STATUS_ZOMBIE]
 
 
-def content(root: Path) -> dict[str, Any]:
-    """All that must be equal after whatever history: messages byte for byte, peers and journal by content; and no more."""
+def content(root: Path, shared: bool = False) -> dict[str, Any]:
+    """All that must be equal after whatever history: messages byte for byte, peers and journal by content; and no more.
+
+    Where accounts share the chats, only what all of them see, whoever asked.
+    """
     archive = Archive(root)
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"shared": shared}
     for marked, row in sorted(read_journal(archive).chats.items()):
         folder = archive.chat(marked)
         about = document.load(folder.about)
@@ -213,16 +219,36 @@ def content(root: Path) -> dict[str, Any]:
         found[f"{marked} about"] = {name: about[name] for name in ("title", "state", "messages", "covered", "empty_ids")}
         found[f"{marked} files"] = sorted(os.listdir(folder.path))
     found["files"] = sorted(set(os.listdir(root)) - {"runs"})
+    if shared:
+        found |= {name: _seen_by_all(name, value) for name, value in found.items()}
     return found
 
 
 def differences(root: Path, reference: dict[str, Any], *chats: int) -> list[str]:
     """What of an archive, or of its only chats, is not as it should be."""
-    mine = content(root)
+    mine = content(root, reference["shared"])
     if chats:
-        names = ("files", *(f"{chat} " for chat in chats))
+        names = ("files", "shared", *(f"{chat} " for chat in chats))
         reference = {name: value for name, value in reference.items() if name.startswith(names)}
     return [name for name in sorted(mine.keys() | reference.keys()) if mine.get(name) != reference.get(name)]
+
+
+def _seen_by_all(name: str, value: Any) -> Any:
+    if name.endswith(" messages") and value.endswith(b"\n"):
+        return b"\n".join(orjson.dumps(_without_access_hashes(orjson.loads(line))) for line in value.splitlines())
+    if name.endswith(" peers"):
+        return set(value)  # the rest depends on who met them first
+    if name.endswith(" journal"):
+        state, messages, services, joined, ranges, empty = value
+        return state, messages, services, joined, [(one.lo, one.hi) for one in ranges], empty
+    return value
+
+
+def _without_access_hashes(value: Any) -> Any:
+    """They are an account's own."""
+    if isinstance(value, dict):
+        return {name: _without_access_hashes(one) for name, one in value.items() if name != "access_hash"}
+    return [_without_access_hashes(one) for one in value] if isinstance(value, list) else value
 
 
 def _lasting(peer: dict[str, Any]) -> dict[str, Any]:

@@ -41,9 +41,9 @@ def show_forecast(
     Leaves with the code of an export in which the same chats fail.
     """
     place = Archive(archive)
+    place.check_place()
     covered = {}
     if place.exists():
-        place.check_format()
         covered = {marked: row.covered for marked, row in read_journal(place).chats.items()}
     found = aside(partial(_ask, accesses, names, selection, media, covered, takeout == "yes", belongings))
     failed = [one for one in found.chats if one.reason]

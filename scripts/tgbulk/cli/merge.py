@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from tgbulk.cli.signals import stop_in_order
-from tgbulk.engine.error import StorageError
+from tgbulk.engine.error import file_error
 from tgbulk.stages.archive.folder import Archive
 from tgbulk.stages.archive.statement import counted
 from tgbulk.stages.fleet.merger import merge as merge_archives
@@ -25,5 +25,5 @@ def merge(archives: tuple[str, ...], target: str) -> None:
         try:
             count = merge_archives([Archive(Path(one)) for one in archives], place)
         except OSError as error:
-            raise StorageError(error.filename or place.root, error.strerror or str(error)) from error
+            raise file_error(error, error.filename or place.root) from error
     click.echo(f"{counted(count, 'chat')} in {target}", err=True)

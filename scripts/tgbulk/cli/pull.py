@@ -8,7 +8,7 @@ import click
 
 from tgbulk.cli.signals import stop_in_order
 from tgbulk.cli.store import opened_store, report_failed, with_store
-from tgbulk.engine.error import ExitCode, StorageError, TgbulkError, UsageError
+from tgbulk.engine.error import ExitCode, TgbulkError, UsageError, file_error
 from tgbulk.engine.text import json_line, printable
 from tgbulk.stages.archive.account import is_common
 from tgbulk.stages.archive.committed import PUBLIC
@@ -65,7 +65,7 @@ def pull(
             finally:
                 puller.close()
         except OSError as error:
-            raise StorageError(error.filename or place.root, error.strerror or str(error)) from error
+            raise file_error(error, error.filename or place.root) from error
     if not as_json:
         click.echo(f"{counted(pulled, 'chat')} pulled, {unchanged} unchanged: {printable(archive)}", err=True)
     if failed:

@@ -14,7 +14,7 @@ import click
 from tgbulk.cli.choosing import NotArchivedError, chosen_ids, with_choice
 from tgbulk.cli.lease import with_parent
 from tgbulk.cli.store import opened_store, report_failed, with_store
-from tgbulk.engine.error import ExitCode, NothingError, StorageError, TgbulkError
+from tgbulk.engine.error import ExitCode, NothingError, StorageError, TgbulkError, file_error
 from tgbulk.engine.text import json_line
 from tgbulk.stages.archive.committed import CommittedArchive
 from tgbulk.stages.archive.folder import Archive
@@ -105,7 +105,7 @@ class _Service:
                 self._publisher = Publisher(self.store, CommittedArchive(self.archive), self.anyway, self.epoch)
             done = self._publisher.publish(chosen_ids(self.choice, self.archive))
         except OSError as error:
-            raise StorageError(error.filename or self.archive.root, error.strerror or str(error)) from error
+            raise file_error(error, error.filename or self.archive.root) from error
         self._say(done)
         codes = {error.exit_code for error in done.failed.values() if isinstance(error, TgbulkError)}
         if ExitCode.LOST in codes:

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tgbulk.engine.durable import write_whole
-from tgbulk.engine.error import ExitCode, StorageError
+from tgbulk.engine.error import ExitCode, file_error
 from tgbulk.stages.archive.summary import RunSummary
 
 #: Unix time of the last run with exit code 0; later runs that fail keep it.
@@ -38,7 +38,7 @@ def write_textfile(path: Path, archive: Path, code: int, summary: RunSummary | N
     try:
         write_whole(path, generate_latest(registry))
     except OSError as error:
-        raise StorageError(path, error.strerror) from error
+        raise file_error(error, path) from error
     path.chmod(0o644)  # another user reads it
 
 

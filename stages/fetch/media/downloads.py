@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any, Protocol
 
-from tgbulk.engine.error import DISK_ERRORS, StorageError, TgbulkError, shortage
+from tgbulk.engine.error import DISK_ERRORS, LimitError, StorageError, TgbulkError, file_error, shortage
 from tgbulk.engine.metric import Meter
 from tgbulk.stages.archive.folder import Archive
 from tgbulk.stages.fetch.config import MediaConfig
@@ -57,7 +57,7 @@ class Downloads:
         try:
             self._store = Store(config.archive)
         except OSError as error:
-            raise StorageError(error.filename, error.strerror) from error
+            raise file_error(error) from error
         self._references = References(self._sources)
         self._peers: dict[int, dict[int, Any]] = {}
         self._pools: dict[tuple[int, int], Pool] = {}
@@ -144,20 +144,18 @@ class Downloads:
                 return await Download(item, self._store, self._pool, self._references).run()
         except TimeoutError:
             return MediaOutcome(item.number, "failed", f"not there after {deadline:g} s")
-        except FloodParkedError:
+        except (FloodParkedError, StorageError, LimitError):
             raise
         except AuthNeededError as error:
             # The walk finds out for itself: it has more to settle then.
             self._out.add(item.account)
             return MediaOutcome(item.number, "failed", str(error))
-        except StorageError:
-            raise
         except TgbulkError as error:
             return MediaOutcome(item.number, "failed", str(error))
         except OSError as error:
             if error.errno not in DISK_ERRORS and not shortage(error):
                 return MediaOutcome(item.number, "failed", f"it cannot be written: {error.strerror or error}")
-            raise StorageError(Archive(self._config.archive).media / item.medium.path, error.strerror) from error
+            raise file_error(error, Archive(self._config.archive).media / item.medium.path) from error
 
     def _pool(self, account: int, dc_id: int) -> Pool | None:
         reader = self._readers.get(account)

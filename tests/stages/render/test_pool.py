@@ -1,24 +1,14 @@
 """Processes that render: one that no longer answers is replaced, and the part it hangs at is given up."""
 from __future__ import annotations
 
-import os
-import signal
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from support.stopping import Stopping
 from tgbulk.stages.render import pool
 from tgbulk.stages.render.pool import Answer, DeadWorkerError, RenderPool, Task
-
-
-class Stopping:
-    """Stops its process at part 0."""
-
-    def do(self, task: Task) -> Answer:
-        if task.part.number == 0:
-            os.kill(os.getpid(), signal.SIGSTOP)
-        return Answer(task, "done")
 
 
 def task(number: int) -> Task:
