@@ -219,6 +219,8 @@ class Bucket:
     def cancel(self) -> None:
         """Nothing was sent, or the answer says nothing about the rate."""
         self.flying -= 1
+        if not self.flying and not self._served:
+            self._started = None  # there was nothing to ask for yet
         self._left.set()
 
     def succeeded(self, seconds: float | None = None) -> None:

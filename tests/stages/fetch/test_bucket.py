@@ -427,3 +427,16 @@ def test_a_rate_that_one_flood_wait_taught_is_outgrown() -> None:
     assert client.early == 0
     assert server.calls - server.served < REQUESTS / 100
     assert server.share > 0.8
+
+
+def test_time_in_which_there_was_nothing_to_ask_for_teaches_nothing() -> None:
+    """A lane enters before it has a job, and may wait long for the first one."""
+    async def main() -> float:
+        server, bucket = Server(10, 25), Bucket(16)
+        await bucket.enter()
+        await asyncio.sleep(20)
+        bucket.cancel()
+        await Client(server, bucket).run(REQUESTS)
+        return server.share
+
+    assert virtually(main()) >= 0.99
