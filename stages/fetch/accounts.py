@@ -107,16 +107,13 @@ class Accounts:
 
         Raises what kept the first account from it where that may pass: FloodParkedError, TroubledError.
         """
-        if target.record.type not in ("supergroup", "forum"):
+        if target.record.type not in ("supergroup", "forum") or target.record.migrated_from is None:
             return None
         first: TgbulkError | None = None
         for other in self.alive:
             own = target if other is reader else await self.look_up(other, name)
             if own is None or own.record.marked_id != target.record.marked_id:
                 continue
-            if target.record.migrated_from is None:
-                target.record.migrated_from = own.record.migrated_from
-                target.record.migrated_from_max_id = own.record.migrated_from_max_id
             try:
                 older = await other.resolver.older_half(own)
             except (ChatError, FloodParkedError, TroubledError) as error:

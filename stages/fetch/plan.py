@@ -58,7 +58,10 @@ class Plan:
         return [walk for walk in self._walks if walk.failure is failure and walk.ended and not walk.peers]
 
     def joinable(self, reader: int) -> Walk | None:
-        """The large chat that one more account helps most: with most messages left for each that reads it already."""
+        """The large chat that one more account helps most: with most messages left for each that reads it already. None
+        while the account looks one up: it may have enough to do then."""
+        if any(reader in walk.joining for walk in self._walks):
+            return None
         worth = {walk: walk.worth_joining(reader) for walk in self._walks}
         best = max(worth, key=lambda walk: worth[walk], default=None)
         return best if best is not None and worth[best] > 0 else None

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from support.command import at_home
 from support.exporter import HISTORY, Exporter, chat_json, contents, ended, wrong
 from tgbulk.engine.error import ExitCode
 
@@ -44,6 +45,24 @@ def test_a_large_public_chat_is_shared_out(exporter: Exporter, tmp_path: Path) -
     exporter.run(tmp_path / "one", BULK)
     both, one = (contents(tmp_path / name)[f"chats/{BULK_ID}/messages.jsonl"].splitlines() for name in ("both", "one"))
     assert [without_hashes(json.loads(line)) for line in both] == [without_hashes(json.loads(line)) for line in one]
+
+
+def test_a_name_is_looked_up_by_no_more_accounts_than_need_it(exporter: Exporter, tmp_path: Path) -> None:
+    """A supergroup without an older half concerns one account alone; a large one each account once."""
+    (tmp_path / "home").mkdir()
+    tgbulk = at_home(exporter.dc, tmp_path / "home")
+    names = ["--account", "main"]
+    for index in range(1, 3):
+        assert tgbulk.login(index, "--account", f"account{index}").returncode == 0
+        names += ["--account", f"account{index}"]
+    assert tgbulk.login().returncode == 0
+    for name, most in (("@sim_named", 1), (BULK, 3)):
+        exporter.dc.control("reset")
+        done = tgbulk("export", name, "-o", str(tmp_path / "archive"), *names)
+        assert done.returncode == 0, done.stderr
+        calls = exporter.calls()
+        assert 1 <= calls["contacts.resolveUsername"] <= most
+        assert calls["channels.getFullChannel"] <= most
 
 
 def test_private_chats_stay_with_the_first_account_that_has_them(exporter: Exporter, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from telethon.tl import types
 from tgbulk.engine.error import TgbulkError
 from tgbulk.stages.archive.id_range import EVERYTHING, UNBOUNDED, IdRange
 from tgbulk.stages.fetch.missing import NARROWING, MissingRanges, WalkRange
+from tgbulk.stages.fetch.plan import Plan
 from tgbulk.stages.fetch.resolver import Target
 from tgbulk.stages.fetch.walk import WHOLE, WORTH_JOINING, Probe, Walk
 from tgbulk.stages.protocol.receipt import Receipt
@@ -210,3 +211,19 @@ def test_who_is_worth_joining() -> None:
         setattr(one, name, before)
     one.target.record.total = 30 + 3 * WORTH_JOINING
     assert one.worth_joining(2) == 0
+
+
+def test_an_account_looks_one_chat_up_at_a_time() -> None:
+    plan, walks = Plan(10), [walk(), walk()]
+    for number, one in enumerate(walks):
+        one.shared, one.probe = True, Probe.DONE
+        one.target.record.total = (number + 3) * WORTH_JOINING * 2
+        plan.add(one)
+    first = plan.joinable(2)
+    assert first is walks[1]
+    first.joining.add(2)
+    assert plan.joinable(2) is None
+    assert plan.joinable(3) is not None
+    first.joining.remove(2)
+    first.refused.add(2)
+    assert plan.joinable(2) is walks[0]
