@@ -58,7 +58,7 @@ class Connection(asyncio.Protocol):
         self._buffer = bytearray()
         self._codec: Transport | None = None
         self._socket: asyncio.Transport | None = None
-        self._handshake = Handshake(hub.rsa_key, dc_id, hub.admit)
+        self._handshake = Handshake(hub.rsa_key, dc_id, hub.admit, hub.dispatcher.fault.handshake)
         self._sessions: dict[tuple[int, int], tuple[Session, Inbox]] = {}
         self._leave: asyncio.TimerHandle | None = None
         self._greeting = Greeting.NOTHING

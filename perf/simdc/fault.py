@@ -60,6 +60,8 @@ class Fault:
     #: what meets new connections, as a Greeting, at these data centres, all when empty
     greeting: str = ""
     greeting_dcs: list[int] = field(default_factory=list)
+    #: how the server takes its part in an auth key's making, a name of perf.simdc.handshake.STRANGE
+    handshake: str = ""
     #: the only address from which connections are taken; all when empty
     only_from: str = ""
     #: how a dialog list ends, as perf.simdc.endless.Dialogs

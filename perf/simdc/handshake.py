@@ -7,6 +7,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from hashlib import sha1
 
 import cryptg
@@ -22,10 +23,35 @@ class HandshakeError(Exception):
     """A step that does not follow from the one before; the connection is to be closed."""
 
 
+@dataclass(frozen=True, slots=True)
+class Strange:
+    """What is wrong in it."""
+
+    pq: bytes = b""
+    prime: bytes = b""
+    #: instead of the server's second answer
+    instead: bytes = b""
+
+
+#: How a server may take its part; "" as it should.
+STRANGE = {
+    "": Strange(),
+    "prime": Strange(pq=((1 << 61) - 1).to_bytes(8, "big")),
+    "one": Strange(pq=b"\1"),
+    "long": Strange(pq=b"\x7f" + b"\xff" * (1 << 20)),
+    "long prime": Strange(prime=b"\x7f" + b"\xff" * (1 << 18)),
+    "no prime": Strange(prime=b"\0"),
+    "another type": Strange(instead=bytes(types.PeerUser(5))),
+    "garbage": Strange(instead=b"\xde\xad\xbe\xef" * 5),
+}
+
+
 class Handshake:
     """One client's way to an auth key. `answer` takes each unencrypted request in turn."""
 
-    def __init__(self, rsa_key: RsaKey, dc_id: int, done: Callable[[AuthKey], None]) -> None:
+    def __init__(self, rsa_key: RsaKey, dc_id: int, done: Callable[[AuthKey], None], strange: str = "") -> None:
+        """strange: a name of STRANGE."""
+        self._strange = STRANGE[strange]
         self._rsa_key = rsa_key
         self._dc_id = dc_id
         self._done = done
@@ -47,13 +73,15 @@ class Handshake:
             raise HandshakeError(f"{type(request).__name__} is not part of the exchange")
         if request.nonce != self._nonce or request.server_nonce != self._server_nonce:
             raise HandshakeError("nonces do not fit")
+        if self._strange.instead:
+            return self._strange.instead
         step = self._offer if isinstance(request, functions.ReqDHParamsRequest) else self._complete
         return bytes(step(request))
 
     def _begin(self, nonce: int) -> types.ResPQ:
         self._nonce = nonce
         self._server_nonce = int.from_bytes(os.urandom(16), "little", signed=True)
-        self._pq = product_of_two().to_bytes(8, "big")
+        self._pq = self._strange.pq or product_of_two().to_bytes(8, "big")
         return types.ResPQ(nonce, self._server_nonce, self._pq, [self._rsa_key.fingerprint])
 
     def _offer(self, request: functions.ReqDHParamsRequest) -> types.ServerDHParamsOk:
@@ -68,10 +96,9 @@ class Handshake:
             raise HandshakeError("nonces in p_q_inner_data do not fit")
         self._new_nonce = inner.new_nonce
         self._secret = secrets.randbits(2048)
-        offer = types.ServerDHInnerData(
-            self._nonce, self._server_nonce, GENERATOR, SAFE_PRIME.to_bytes(256, "big"),
-            pow(GENERATOR, self._secret, SAFE_PRIME).to_bytes(256, "big"), int(time.time()),
-        )
+        prime = self._strange.prime or SAFE_PRIME.to_bytes(256, "big")
+        g_a = pow(GENERATOR, self._secret, SAFE_PRIME).to_bytes(256, "big")
+        offer = types.ServerDHInnerData(self._nonce, self._server_nonce, GENERATOR, prime, g_a, int(time.time()))
         plain = sha1(bytes(offer)).digest() + bytes(offer)
         plain += os.urandom(-len(plain) % 16)
         return types.ServerDHParamsOk(self._nonce, self._server_nonce, cryptg.encrypt_ige(plain, *self._aes()))

@@ -4,9 +4,11 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 from telethon.extensions import BinaryReader
+from telethon.tl import TLObject, types
 
 from tgbulk.perf.simdc.call import Call, RpcError, Service
 
@@ -94,6 +96,23 @@ def raw(service: Service, call: Call, request: Any, options: dict[str, Any]) -> 
 
 
 @lie
+def confuse(service: Service, call: Call, request: Any, options: dict[str, Any]) -> Any:
+    """The answer with one object of another type or one list that is empty in it; which and where follows from a `seed`."""
+    answer = service(call, request)
+    if isinstance(answer, bytes):
+        answer = BinaryReader(answer).tgread_object()
+    random = Random(options["seed"])
+    place, key = random.choice(_holders(answer))
+    value = (place if isinstance(place, list) else vars(place))[key]
+    wrong = [] if isinstance(value, list) else random.choice(STRANGERS)
+    if isinstance(place, list):
+        place[key] = wrong
+    else:
+        setattr(place, key, wrong)
+    return answer
+
+
+@lie
 def endless(service: Service, call: Call, request: Any, options: dict[str, Any]) -> Any:
     """A part of a file has as many bytes as were asked for, however often."""
     answer = service(call, request)
@@ -105,6 +124,18 @@ def endless(service: Service, call: Call, request: Any, options: dict[str, Any])
 def refuse(service: Service, call: Call, request: Any, options: dict[str, Any]) -> Any:
     """This error (`code`, `message`)."""
     raise RpcError(options["code"], options["message"])
+
+
+#: Objects that are part of hardly any answer; the first ones are where a user, a chat or a message could not be shown.
+STRANGERS = (types.UserEmpty(0), types.ChatEmpty(1), types.MessageEmpty(5, None), types.PeerUser(1 << 62),
+             types.InputPeerEmpty(), types.UpdateConfig())  # fmt: skip
+
+
+def _holders(place: Any) -> list[tuple[Any, Any]]:
+    """Every place of an object or a list within another."""
+    pairs = list(enumerate(place)) if isinstance(place, list) else list(vars(place).items())
+    found = [(place, key) for key, value in pairs if isinstance(value, TLObject | list)]
+    return found + [one for _, value in pairs if isinstance(value, TLObject | list) for one in _holders(value)]
 
 
 def _places(place: Any, way: list[str]) -> list[Any]:

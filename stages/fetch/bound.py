@@ -1,16 +1,17 @@
-"""Bounds of what comes from a server, where Telethon has none: a packet, what is unpacked from it, one answer, its type.
+"""Bounds of what comes from a server, where Telethon has none: a packet, what is unpacked from it, one answer, its types.
 
 All connections go through this: route takes their transports from here, and Sender reads every answer with `read`.
 """
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from isal import isal_zlib
 from telethon import errors
 from telethon.extensions import BinaryReader
-from telethon.network import ConnectionTcpAbridged, ConnectionTcpFull
+from telethon.network import ConnectionTcpAbridged, ConnectionTcpFull, mtprotosender, mtprotostate
 from telethon.network.connection.tcpabridged import AbridgedPacketCodec
 from telethon.network.connection.tcpfull import FullPacketCodec
 from telethon.network.connection.tcpintermediate import RandomizedIntermediatePacketCodec
@@ -21,14 +22,21 @@ from telethon.tl.core.rpcresult import RpcResult
 from telethon.tl.tlobject import TLObject, TLRequest
 from telethon.tl.types import RpcError
 
+from tgbulk.stages.fetch.declared import stranger
+
 #: Bytes of a packet (https://core.telegram.org/mtproto/mtproto-transports: a length of 24 bits).
 PACKET_BYTES = (1 << 24) + 1024
 #: Bytes of an answer, unpacked. A page of a history has 100 messages of some kilobytes; a part of a file has 1 MiB.
 ANSWER_BYTES = 8 << 20
 #: Bytes of all answers in one packet: one that has more is wrong.
 UNPACKED_BYTES = 4 * ANSWER_BYTES
+#: Objects of a packet or an answer. A page of dialogs has some thousands.
+MOST_OBJECTS = 100_000
 #: Characters of an error's text: Telegram's have some dozens.
 ERROR_TEXT = 200
+#: Numbers in it that may be larger than TL's int.
+_NUMBER = re.compile("[0-9]{10,}")
+LARGEST_INT = (1 << 31) - 1
 _ERROR = RpcError.CONSTRUCTOR_ID.to_bytes(4, "little")
 #: What a window size of zlib is for the format of gzip.
 _GZIP = 31
@@ -36,6 +44,25 @@ _GZIP = 31
 _BOOL = 0xF5B399AC
 #: TL types that have constructors.
 _TYPES = {one.SUBCLASS_OF_ID for one in tlobjects.values() if not issubclass(one, TLRequest)}
+
+
+class TooManyObjects(errors.SecurityError):  # type: ignore[misc]
+    """Telethon ignores a packet with them; an answer with them is unusable."""
+
+
+class Reader(BinaryReader):  # type: ignore[misc]
+    """Telethon's, which makes a few objects: a message of 12 bytes becomes one of 1,700."""
+
+    left = MOST_OBJECTS
+
+    def tgread_object(self) -> Any:
+        self.left -= 1
+        if self.left < 0:
+            raise TooManyObjects(f"more than {MOST_OBJECTS:,} objects")
+        return super().tgread_object()
+
+
+mtprotosender.BinaryReader = mtprotostate.BinaryReader = Reader
 
 
 class UnusableAnswer(errors.RPCError):  # type: ignore[misc]
@@ -78,6 +105,10 @@ class _Gzip:
         return GzipPacked(unpack(reader.tgread_bytes()))
 
 
+def _bounded(found: re.Match[str]) -> str:
+    return str(min(int(found[0]), LARGEST_INT))
+
+
 class _Result:
     @staticmethod
     def from_reader(reader: Any) -> RpcResult:
@@ -90,7 +121,7 @@ class _Result:
             reader, inner = BinaryReader(body[4:]), RpcError.CONSTRUCTOR_ID
         if inner == RpcError.CONSTRUCTOR_ID:
             error = RpcError.from_reader(reader)
-            error.error_message = error.error_message[:ERROR_TEXT]
+            error.error_message = _NUMBER.sub(_bounded, error.error_message[:ERROR_TEXT])
             return RpcResult(number, None, error)
         reader.seek(-4)
         body = reader.read()  # and what follows in a container
@@ -168,22 +199,31 @@ def read(request: TLRequest, body: bytes) -> Any:
     if body is TOO_LARGE:
         raise UnusableAnswer(request, f"the answer has more than {ANSWER_BYTES >> 20} MiB")
     try:
-        with BinaryReader(body) as reader:
+        with Reader(body) as reader:
             result = request.read_result(reader)
+    except TooManyObjects as error:
+        raise UnusableAnswer(request, f"the answer has {error}") from error
     except Exception as error:  # whatever Telethon's readers meet in bytes that are not what they should be
         raise UnusableAnswer(request, f"the answer cannot be read ({type(error).__name__})") from error
     if not _is_of(result, request):
         raise UnusableAnswer(request, f"the answer is of another type, {type(result).__name__}")
+    if not isinstance(result, bytes) and (found := stranger(result, innermost(request).SUBCLASS_OF_ID)):
+        raise UnusableAnswer(request, f"the answer holds what does not belong there, {found}")
     return result
+
+
+def innermost(request: Any) -> Any:
+    """What a wrapper holds."""
+    while type(request).__name__.startswith(("InvokeWith", "InitConnection")):
+        request = request.query
+    return request
 
 
 def _is_of(result: Any, request: TLRequest) -> bool:
     """Whether it is of the type that the method has; bytes are looked at where they are decoded."""
     if isinstance(result, bytes):
         return True
-    inner = request
-    while type(inner).__name__.startswith(("InvokeWith", "InitConnection")):
-        inner = inner.query
+    inner = innermost(request)
     if isinstance(result, TLObject):
         return bool(result.SUBCLASS_OF_ID == inner.SUBCLASS_OF_ID)
     if isinstance(result, bool):

@@ -19,6 +19,7 @@ from telethon.sessions import SQLiteSession
 from tgbulk.engine.error import LockedError, StorageError, TgbulkError
 from tgbulk.engine.version import VERSION
 from tgbulk.stages.fetch.access import Access
+from tgbulk.stages.fetch.bound import UnusableAnswer
 from tgbulk.stages.fetch.error import (
     AuthNeededError,
     DamagedSessionError,
@@ -26,6 +27,7 @@ from tgbulk.stages.fetch.error import (
     RefusedError,
     TakeoutDelayedError,
     UnreachableError,
+    UnusableAnswerError,
 )
 from tgbulk.stages.fetch.route import Client, addresses, history_transport, telethon_proxy
 from tgbulk.stages.fetch.sender import CONNECT_SECONDS, Sender, method_name, network_reason
@@ -143,6 +145,8 @@ def answering(access: Access) -> Iterator[None]:
         raise AuthNeededError(access.account, plain(error)) from error
     except (errors.ServerError, errors.TimedOutError) as error:
         raise UnreachableError(access.route, f"it answers {plain(error)}") from error
+    except UnusableAnswer as error:
+        raise UnusableAnswerError(access.server_name, _method(error), plain(error)) from error
     except errors.RPCError as error:
         raise RefusedError(_method(error), plain(error)) from error
     except TimeoutError as error:

@@ -10,6 +10,7 @@
       UnreachableError             (NetworkError)
       TroubledError                (NetworkError) one request that the server keeps failing at
         UnansweredError            or that it never answers
+      UnusableAnswerError          (NetworkError) an answer that is none to what was asked
       FloodParkedError             a flood wait too long to wait for
       TakeoutDelayedError
       StandstillError              nothing moves, and nothing says why
@@ -91,6 +92,12 @@ class TroubledError(NetworkError):
 
 class UnansweredError(TroubledError):
     """{0} does not answer {1}"""
+
+
+class UnusableAnswerError(NetworkError):
+    """{0} does not answer {1} as it should: {2}"""
+
+    advice = "Try again later; if it stays so, a newer tgbulk may know this answer."
 
 
 class FloodParkedError(TgbulkError):

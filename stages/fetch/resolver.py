@@ -125,12 +125,10 @@ class Resolver:
                 answer = self.full.get(target.record.marked_id) or await self._caller.call(
                     functions.channels.GetFullChannelRequest(utils.get_input_channel(target.peer))
                 )
-                peer = self._learned(name, next(one for one in answer.chats if utils.get_peer_id(one) == marked))
+                peer = self._learned(name, _among(name, answer.chats, marked))
             return await self._target(name, peer)
         except errors.RPCError as error:
             raise refusal(name, error) from error
-        except StopIteration:
-            raise ChatError(name, "Telegram does not say where the comments are", "", "not_found") from None
 
     async def adopt(self, name: str, entity: Any) -> Target:
         """The target of a chat that came along with an answer; ChatError, with the reason."""
@@ -184,9 +182,7 @@ class Resolver:
         except errors.UsernameNotOccupiedError:
             self._cache.learn_free(name.value)
             raise
-        marked = utils.get_peer_id(answer.peer)
-        entity = next(e for e in [*answer.users, *answer.chats] if utils.get_peer_id(e) == marked)
-        return self._learned(name.text, entity)
+        return self._learned(name.text, _among(name.text, [*answer.users, *answer.chats], utils.get_peer_id(answer.peer)))
 
     async def _find_id(self, name: ChatName) -> Peer:
         async with self._listing:
@@ -212,7 +208,7 @@ class Resolver:
 
     async def _ask_group(self, name: str, marked: int) -> Peer:
         answer = await self._caller.call(functions.messages.GetChatsRequest([-marked]))
-        return self._learned(name, answer.chats[0])
+        return self._learned(name, _among(name, answer.chats, marked))
 
     def _learned(self, name: str, entity: Any) -> Peer:
         """Keep the entity that Telegram gave; ChatError for one that cannot be read."""
@@ -258,6 +254,14 @@ class Resolver:
             usernames=list(peer.usernames),
             migrated_to=peer.migrated_to,
         )
+
+
+def _among(name: str, entities: list[Any], marked: int) -> Any:
+    """The user or chat that an answer is about; ChatError where it does not come along."""
+    for one in entities:
+        if utils.get_peer_id(one) == marked:
+            return one
+    raise ChatError(name, f"Telegram names {marked} and does not say what it is", "Try again later.", "not_found")
 
 
 def bare(peer: Peer) -> int:

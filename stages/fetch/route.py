@@ -4,16 +4,19 @@ Telethon and python-socks open all connections; what they make of a proxy that f
 """
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import Any
 
 from telethon import TelegramClient
 from telethon.network import ConnectionTcpMTProxyRandomizedIntermediate
 from telethon.network.connection import tcpmtproxy
+from telethon.tl import types
 
 from tgbulk.engine.error import NetworkError
 from tgbulk.stages.fetch.access import Access
 from tgbulk.stages.fetch.bound import AbridgedConnection, FullConnection, PaddedCodec
+from tgbulk.stages.fetch.error import UnusableAnswerError
 from tgbulk.stages.fetch.proxy import Proxy
 
 #: Telegram's data centres by number and family, for a session that knows only an address of the other one; the same as in
@@ -34,6 +37,12 @@ class AddressError(NetworkError):
 
     retryable = False
     advice = "Give --ip auto, or a --proxy that reaches the others."
+
+
+class UnlistedCentreError(NetworkError):
+    """{0} names data centre {1}, which is not in its list"""
+
+    retryable = False
 
 
 class _Proxied:
@@ -81,11 +90,23 @@ class Client(TelegramClient):  # type: ignore[misc]
     access: Access
 
     async def _get_dc(self, dc_id: int, cdn: bool = False) -> Any:
-        dc = await super()._get_dc(dc_id, cdn)
+        try:
+            dc = await super()._get_dc(dc_id, cdn)
+        except ValueError as error:
+            raise UnlistedCentreError(self.access.server_name, dc_id) from error
         family = "6" if dc.ipv6 else "4"
         if _is_bound(self.access) and family != self.access.family:
             raise AddressError(dc_id, self.access.server_name, family, self.access.family)
         return dc
+
+    async def get_me(self, input_peer: bool = False) -> Any:
+        """As Telethon's, which takes whatever comes for a user."""
+        me: Any = types.UserEmpty(0)
+        with suppress(AttributeError, IndexError):
+            me = await super().get_me(input_peer)
+        if isinstance(me, types.UserEmpty):
+            raise UnusableAnswerError(self.access.server_name, "users.getUsers", "it names no user")
+        return me
 
 
 def history_transport(proxy: Proxy | None) -> type:

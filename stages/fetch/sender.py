@@ -25,8 +25,9 @@ from telethon import errors, helpers
 from telethon.network import MTProtoSender
 from telethon.tl.functions import InvokeWithoutUpdatesRequest, PingRequest
 
+import tgbulk.stages.fetch.auth_key  # noqa: F401  (bounds what Telethon calculates with)
 from tgbulk.stages.fetch.backoff import Backoff
-from tgbulk.stages.fetch.bound import TOO_LARGE, State, UnusableAnswer, read
+from tgbulk.stages.fetch.bound import TOO_LARGE, State, UnusableAnswer, innermost, read
 
 #: Seconds for an answer, the first time; twice as many each time it is asked again. And how often it is asked.
 ANSWER_SECONDS = 20.0
@@ -230,6 +231,16 @@ class Sender(MTProtoSender):  # type: ignore[misc]
                 raise
             raise ConnectionError(failure) from error
 
+    async def _try_gen_auth_key(self, attempt: int) -> bool:
+        """As Telethon's; no peer's part in it is a failure of ours."""
+        try:
+            agreed: bool = await super()._try_gen_auth_key(attempt)
+        except (OSError, EOFError):  # the connection's own
+            raise
+        except Exception:  # whatever was sent instead
+            return False
+        return agreed
+
     async def _reconnect(self, last_error: Exception | None) -> None:
         """Until there is a connection; or give up, after `patience` seconds without a useful answer to what waits."""
         clock = helpers.get_running_loop().time
@@ -377,8 +388,7 @@ def _silent(request: Any) -> Any:
 
 def method_name(request: Any) -> str:
     """Telegram's name of a request's method, as messages.getHistory; of what a wrapper holds."""
-    while type(request).__name__.startswith(("InvokeWith", "InitConnection")):
-        request = request.query
+    request = innermost(request)
     cls = next((c for c in type(request).__mro__ if c.__module__.startswith("telethon.tl.functions")), type(request))
     name = cls.__name__.removesuffix("Request")
     namespace = cls.__module__.rpartition(".")[2]

@@ -2,22 +2,16 @@
 from __future__ import annotations
 
 import base64
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from telethon.tl import types
 
-from support.exporter import HISTORY, Exporter, ended, members
+from support.exporter import HISTORY, Exporter, ended
 from support.medium import GET_FILE
-
-#: Bytes that all processes of a run may have, a page that several share counted once.
-MOST = 600 << 20
-#: Seconds between two looks.
-LOOK = 0.5
+from support.peak import MOST, Peak
 
 
 def coded(data: bytes) -> str:
@@ -31,32 +25,6 @@ def many_empty(count: int) -> dict[str, Any]:
     vector = head.index(bytes.fromhex("15c4b51c")) + 4
     number = count.to_bytes(4, "little")
     return {"head": coded(head[:vector] + number), "data": coded(empty), "repeat": count, "tail": coded(head[vector + 4 :])}
-
-
-class Peak(threading.Thread):
-    """Looks at the processes of a session until it is told to stop."""
-
-    def __init__(self, session: int) -> None:
-        super().__init__(daemon=True)
-        self._session = session
-        self._over = threading.Event()
-        self.bytes = 0
-        self.start()
-
-    def run(self) -> None:
-        while not self._over.wait(LOOK):
-            total = 0
-            for process in members(self._session):
-                try:
-                    total += process.memory_full_info().pss
-                except psutil.Error:
-                    pass  # it ended just now
-            self.bytes = max(self.bytes, total)
-
-    def stop(self) -> int:
-        self._over.set()
-        self.join()
-        return self.bytes
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import resource
 from typing import Any
 
 import pytest
+from telethon import errors
 from telethon.extensions import BinaryReader
 from telethon.tl import functions, types
 from telethon.tl.core.gzippacked import GzipPacked
@@ -16,6 +17,7 @@ from telethon.tl.tlobject import TLObject
 from tgbulk.stages.fetch.bound import (
     ANSWER_BYTES,
     ERROR_TEXT,
+    MOST_OBJECTS,
     PACKET_BYTES,
     TOO_LARGE,
     UNPACKED_BYTES,
@@ -108,6 +110,40 @@ def test_an_answer_of_its_type(request_: Any, answer: Any) -> None:
 def test_an_answer_that_is_none(body: bytes) -> None:
     with pytest.raises(UnusableAnswer, match=r"cannot be read|of another type"):
         read(STATE, body)
+
+
+def test_the_objects_of_an_answer_have_a_bound() -> None:
+    """A message that takes 12 bytes in it is one of 1,700."""
+    empty = bytes(types.MessageEmpty(7, None))
+    vector = bytes.fromhex("15c4b51c")
+    head = types.messages.Messages.CONSTRUCTOR_ID.to_bytes(4, "little") + vector
+    for count in (MOST_OBJECTS + 1, 640_000):
+        body = head + count.to_bytes(4, "little") + empty * count + 3 * (vector + bytes(4))
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with pytest.raises(UnusableAnswer, match="more than 100,000 objects"):
+            read(functions.messages.GetMessagesRequest([]), body)
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300 << 10
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("FLOOD_WAIT_30", 30), ("FLOOD_WAIT_2147483648", 2147483647), (f"FLOOD_WAIT_{'9' * 90}", 2147483647)],
+)
+def test_numbers_in_an_error(text: str, seconds: int) -> None:
+    error = errors.rpc_message_to_error(result(bytes(types.RpcError(420, text))).error, None)
+    assert isinstance(error, errors.FloodWaitError)
+    assert error.seconds == seconds
+
+
+@pytest.mark.parametrize("place", ["peer", "chats", "users"])
+def test_an_answer_with_what_does_not_belong_there(place: str) -> None:
+    asked = functions.contacts.ResolveUsernameRequest("name")
+    answer = types.contacts.ResolvedPeer(types.PeerUser(5), [], [types.UserEmpty(5)])
+    assert read(asked, bytes(answer)).users[0].id == 5
+    wrong = types.UpdateConfig()
+    setattr(answer, place, wrong if place == "peer" else [wrong])
+    with pytest.raises(UnusableAnswer, match="UpdateConfig"):
+        read(functions.InvokeWithTakeoutRequest(1, asked), bytes(answer))
 
 
 def test_a_packet_has_a_bound() -> None:
