@@ -43,6 +43,9 @@ _CURES = {
     errno.ELOOP: "Links in this path lead in a circle, or may not be followed; name the place itself.",
 }
 
+#: Of two files of a call, these are about the second one, to which the first is copied.
+_OF_THE_COPY = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
+
 _HIDDEN = re.compile("failed to map segment|cannot allocate memory|can't start new thread", re.IGNORECASE)
 
 
@@ -141,7 +144,9 @@ class FileRefusedError(StorageError):
     @classmethod
     def of(cls, error: OSError, place: object = None) -> FileRefusedError:
         """place: where the error names none, or another is better to name."""
-        named = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else error.filename
+        copied = error.errno in _OF_THE_COPY and error.filename2 is not None
+        name = error.filename2 if copied else error.filename
+        named = os.fsdecode(name) if isinstance(name, str | bytes) else name
         cure = _CURES.get(error.errno or 0, "See what is there, or name another place.")
         return cls(place or named or "a file", error.strerror or str(error), cure)
 

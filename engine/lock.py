@@ -13,7 +13,7 @@ import stat
 import time
 from pathlib import Path
 
-from tgbulk.engine.error import LockedError, StorageError, TgbulkError, shortage
+from tgbulk.engine.error import LockedError, StorageError, TgbulkError, file_error, shortage
 
 #: Who asks `holder` has the lock for an instant; an owner that meets it tries again.
 ATTEMPTS = 3
@@ -73,8 +73,12 @@ class Lock:
             if not self._is_current(fd):
                 os.close(fd)
                 continue
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, f"{os.getpid()} {socket.gethostname()}\n".encode(), 0)
+            try:
+                os.ftruncate(fd, 0)
+                os.pwrite(fd, f"{os.getpid()} {socket.gethostname()}\n".encode(), 0)
+            except OSError as error:  # of a full disk
+                os.close(fd)
+                raise file_error(error, self.path) from error
             self._fd = fd
             return self
         raise LockedError(self.what, self._owner() or "another process")

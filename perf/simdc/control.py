@@ -183,6 +183,13 @@ def boxes(server: Server, request: dict[str, Any]) -> dict[str, Any]:
     return {"pushes": server.pusher.count}
 
 
+@command("push")
+def push(server: Server, request: dict[str, Any]) -> int:
+    """Push these bytes (base64: `head`, `repeat` times `data`, `tail`) to the first account: to how many clients."""
+    head, data, tail = (base64.b64decode(request.get(name, "")) for name in ("head", "data", "tail"))
+    return server.pusher.send(server.world.accounts[0], head + data * int(request.get("repeat", 1)) + tail)
+
+
 @command("pts")
 def pts(server: Server, request: dict[str, Any]) -> int:
     """The box of a `chat` (marked id), as the account of this index sees it, 0 by default."""

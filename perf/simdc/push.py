@@ -46,6 +46,13 @@ class Pusher:
                 if session is not None:
                     self._push(key, session, chat, what)
 
+    def send(self, account: Account, body: bytes) -> int:
+        """Push these bytes, whatever they are; to how many connections."""
+        sessions = [one for key in self._ledger.keys_of(account) if (one := self._subscriber(key)) is not None]
+        for session in sessions:
+            session.send(body)
+        return len(sessions)
+
     def _sees(self, account: Account, chat: int) -> bool:
         return chat in View.of(self._world, account).joined and chat not in account.private
 

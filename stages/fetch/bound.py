@@ -50,7 +50,7 @@ class TooManyObjects(errors.SecurityError):  # type: ignore[misc]
     """Telethon ignores a packet with them; an answer with them is unusable."""
 
 
-class Reader(BinaryReader):  # type: ignore[misc]
+class BoundedReader(BinaryReader):  # type: ignore[misc]
     """Telethon's, which makes a few objects: a message of 12 bytes becomes one of 1,700."""
 
     left = MOST_OBJECTS
@@ -62,7 +62,7 @@ class Reader(BinaryReader):  # type: ignore[misc]
         return super().tgread_object()
 
 
-mtprotosender.BinaryReader = mtprotostate.BinaryReader = Reader
+mtprotosender.BinaryReader = mtprotostate.BinaryReader = BoundedReader
 
 
 class UnusableAnswer(errors.RPCError):  # type: ignore[misc]
@@ -199,7 +199,7 @@ def read(request: TLRequest, body: bytes) -> Any:
     if body is TOO_LARGE:
         raise UnusableAnswer(request, f"the answer has more than {ANSWER_BYTES >> 20} MiB")
     try:
-        with Reader(body) as reader:
+        with BoundedReader(body) as reader:
             result = request.read_result(reader)
     except TooManyObjects as error:
         raise UnusableAnswer(request, f"the answer has {error}") from error

@@ -2,8 +2,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
 import logging
+import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -16,7 +18,7 @@ from telethon.errors.rpcerrorlist import rpc_errors_dict, rpc_errors_re
 from telethon.network import authenticator, mtprotostate
 from telethon.sessions import SQLiteSession
 
-from tgbulk.engine.error import LockedError, StorageError, TgbulkError
+from tgbulk.engine.error import FileRefusedError, LockedError, StorageError, TgbulkError
 from tgbulk.engine.version import VERSION
 from tgbulk.stages.fetch.access import Access
 from tgbulk.stages.fetch.bound import UnusableAnswer
@@ -156,6 +158,9 @@ def answering(access: Access) -> Iterator[None]:
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
             raise LockedError(f"account {access.account}", "another program") from error
+        if "full" in str(error):
+            full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            raise FileRefusedError.of(full, f"the session of account {access.account}") from error
         raise StorageError(f"the session of account {access.account}", error) from error
     except sqlite3.DatabaseError as error:
         raise DamagedSessionError(access.account, error) from error

@@ -56,9 +56,8 @@ class Push:
         update = self.update
         if isinstance(update, _STEPS):
             return COMMON
-        if isinstance(update, _CHANNEL_STEPS):
-            return -CHANNEL_MARK - channel_of(update)
-        return None
+        channel = channel_of(update) if isinstance(update, _CHANNEL_STEPS) else None
+        return None if channel is None else -CHANNEL_MARK - channel
 
 
 class PushQueue(asyncio.Queue[Any]):
@@ -80,10 +79,12 @@ class PushQueue(asyncio.Queue[Any]):
             self.woken.set()
 
 
-def channel_of(update: Any) -> int:
-    """The bare id of the channel that an update is about."""
-    found = getattr(update, "channel_id", None)
-    return int(update.message.peer_id.channel_id if found is None else found)
+def channel_of(update: Any) -> int | None:
+    """The bare id of the channel that an update is about; None where it names none, as with a message that is empty."""
+    found: int | None = getattr(update, "channel_id", None)
+    if found is None:
+        found = getattr(getattr(getattr(update, "message", None), "peer_id", None), "channel_id", None)
+    return found
 
 
 def split(container: Any, came: float) -> list[Push]:

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from tgbulk.engine.error import LimitError, StorageError, TgbulkError, shortage
+from tgbulk.engine.error import FileRefusedError, LimitError, StorageError, TgbulkError, shortage
 from tgbulk.engine.folder import LinkError
 from tgbulk.engine.forkserver import die_with_parent, ignore_signals
 from tgbulk.stages.archive.reader import ChatSnapshot
@@ -93,7 +93,7 @@ class Worker:
         except LinkError as error:
             return Answer(task, error=UnreadableError(error.filename, error.strerror))
         except OSError as error:
-            return Answer(task, error=shortage(error) or _of_disk(error, self._folder))
+            return Answer(task, error=FatalError.at(error, self._folder))
         except MemoryError as error:
             return Answer(task, error=shortage(error))
         except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
@@ -116,13 +116,13 @@ class Worker:
         return self._view
 
 
-class FatalError(StorageError):
+class FatalError(FileRefusedError):
     """{0}: {1}"""
 
-
-def _of_disk(error: OSError, folder: Path) -> FatalError:
-    """Of a file in the archive or in the temporary folder: the whole render ends."""
-    return FatalError(error.filename or folder, error.strerror or str(error))
+    @classmethod
+    def at(cls, error: OSError, folder: Path) -> TgbulkError:
+        """Of a file in the archive or in the temporary folder: the whole render ends. folder: where the error names none."""
+        return shortage(error) or cls.of(error, None if error.filename else folder)
 
 
 def work(connection: Connection, worker: Worker) -> None:

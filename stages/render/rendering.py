@@ -11,7 +11,7 @@ from zlib import crc32
 
 import orjson
 
-from tgbulk.engine.error import LimitError, StorageError, TgbulkError, shortage
+from tgbulk.engine.error import LimitError, StorageError, TgbulkError
 from tgbulk.engine.folder import LinkError
 from tgbulk.stages.archive.catalogue import Catalogue
 from tgbulk.stages.archive.lines import ChangedChatError
@@ -151,8 +151,7 @@ class Rendering:
             self._finish()
             return self._outcome
         except OSError as error:
-            where = error.filename or self._output.folder
-            raise shortage(error) or FatalError(where, error.strerror or str(error)) from error
+            raise FatalError.at(error, self._output.folder) from error
         finally:
             self._pool.close()
             self._output.close()

@@ -6,6 +6,7 @@ import platform
 import resource
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,35 @@ def test_a_read_only_disk(rig: Rig, tmp_path: Path) -> None:
             done = rig.export(archive, chats=FEW)
             assert done.returncode == 8, done.stderr
             assert "Read-only file system" in done.stderr or "you may not write there" in done.stderr
+
+
+@pytest.mark.parametrize("left", ["full", "room for a file", "read-only"])
+def test_a_home_that_takes_nothing(rig: Rig, archive: Path, tmp_path: Path, left: str) -> None:
+    """Session, peer cache and pace: each command says which file, and what to do; the login stays as it was."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    with SmallDisk(place, "2m") as disk:
+        home = disk.path / "home"
+        shutil.copytree(rig.home / "sessions", home / "sessions")
+        account = rig.dc.accounts[0]
+        login = ["login", "--account", "another", "--phone", account["phone"], "--code", account["code"]]
+        if left == "read-only":
+            disk.remount("ro")
+        else:
+            with suppress(OSError), (home / "filling").open("wb", buffering=0) as file:
+                while True:
+                    file.write(bytes(4096))
+            if left != "full":
+                os.truncate(home / "filling", (home / "filling").stat().st_size - 4096)
+        for words in (["chats"], login, ["logout"], ["export", FEW[0], "-o", archive], ["doctor", "--online"]):
+            done = rig.run(*words, before=disk.inside, TGBULK_HOME=str(place / "home"))
+            assert done.returncode == 8, (words, done.stderr)
+            said = done.stdout + done.stderr
+            assert "No space left on device" in said or "Read-only file system" in said, words
+            assert "a file:" not in said
+            assert "Traceback" not in said
+        disk.remount("rw,size=8m")
+        assert rig.run("chats", before=disk.inside, TGBULK_HOME=str(place / "home")).returncode == 0
 
 
 def test_a_file_that_may_not_grow(rig: Rig, archive: Path, reference: dict[str, Any]) -> None:
