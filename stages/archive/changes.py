@@ -6,9 +6,10 @@ on that id, here or, where there is none, in messages.jsonl.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any
 from zlib import crc32
 
@@ -206,11 +207,10 @@ class ChangeFile:
         """Whether the archive has the message, and it is not deleted."""
         return (has_first or self.index.version(number) is not None) and not self.index.is_deleted(number)
 
-    def sync(self) -> None:
-        """Make the lines durable, before the journal speaks of them."""
-        if self._dirty:
-            sync(self._descriptor, self._place)
-            self._dirty = False
+    def unsynced(self) -> list[Callable[[], None]]:
+        """What makes the lines durable: to be done before the journal speaks of them."""
+        dirty, self._dirty = self._dirty, False
+        return [partial(sync, self._descriptor, self._place)] if dirty else []
 
     def close(self) -> None:
         if self._descriptor >= 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from zlib import crc32
 
@@ -11,6 +12,7 @@ import orjson
 
 from tgbulk.engine.durable import make_folder, sync, sync_folder, write_all
 from tgbulk.engine.folder import Place
+from tgbulk.engine.group_sync import sync_together
 from tgbulk.stages.archive.about import ChatAbout, asked_ids
 from tgbulk.stages.archive.account import without
 from tgbulk.stages.archive.annex import AnnexFiles
@@ -207,14 +209,18 @@ class ChatFile:
             self.row.quarantined = [gap for gap in self.row.quarantined if gap not in self._filled]
         self.dirty = True
 
-    def prepare(self) -> list[Any]:
-        """Make the data durable; the row that may then be journaled."""
+    def unsynced(self) -> list[Callable[[], None]]:
+        """What makes the data durable, once; for whoever makes that of many chats durable together."""
         self._segments.join()
-        self._segments.sync()
+        syncs = self._segments.unsynced() + self._changes.unsynced()
         if not self._peers_synced:
-            sync(self._peers, self.folder.peers)
+            syncs.append(partial(sync, self._peers, self.folder.peers))
             self._peers_synced = True
-        self._changes.sync()
+        return syncs
+
+    def prepare(self) -> list[Any]:
+        """Make durable what is not; the row that may then be journaled."""
+        sync_together(self.unsynced())
         self.row.joined = self._segments.joined
         self.row.ranges = [one.copy() for one in self._segments.ranges]
         if self.row.behind and contains(self.covered, self.row.behind):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from collections.abc import Callable
+from functools import partial
 from zlib import crc32
 
 from tgbulk.engine.checksum import joined
@@ -48,7 +49,10 @@ class Segments:
         self._commit = commit
         self._folder = folder
         self._open: dict[int, int] = {}
+        #: what is to be made durable: messages.jsonl; segments; the names of these
+        self._grown = False
         self._dirty: set[int] = set()
+        self._named = False
         self._absorbed: list[int] = []
         self._parting = False
         self._messages = open_at(folder.messages, sum(r.size for r in ranges[:joined]))
@@ -78,6 +82,7 @@ class Segments:
             self._part(place + 1)
         if place < self.joined:
             write_all(self._messages, lines, self._joined_size())
+            self._grown = True
         else:
             write_all(self._open[one.lo], lines, one.size)
             self._dirty.add(one.lo)
@@ -95,12 +100,17 @@ class Segments:
                 return
             self._absorb(upper)
 
-    def sync(self) -> None:
-        """Make the data durable, before the journal speaks of it."""
-        sync(self._messages, self._folder.messages)
-        for lo in self._dirty & self._open.keys():
-            sync(self._open[lo], self._folder.segment(lo))
+    def unsynced(self) -> list[Callable[[], None]]:
+        """What makes the data durable: to be done before the journal speaks of it."""
+        if not (self._grown or self._dirty or self._named):
+            return []
+        syncs: list[Callable[[], None]] = [partial(sync, self._messages, self._folder.messages)]
+        syncs += [partial(sync, self._open[lo], self._folder.segment(lo)) for lo in self._dirty & self._open.keys()]
+        if self._named:
+            syncs += [partial(sync_folder, self._folder.path), partial(sync_folder, self._folder.segments)]
+        self._grown = self._named = False
         self._dirty.clear()
+        return syncs
 
     def committed(self) -> None:
         """The journal speaks of the present state: joined segments can go."""
@@ -134,6 +144,7 @@ class Segments:
         end = self._joined_size()
         source = self._open.pop(one.lo)
         _copy(source, 0, self._messages, end, one.size)
+        self._grown = True
         os.close(source)
         self._absorbed.append(one.lo)
         before = self.ranges[self.joined - 1] if self.joined else None
@@ -160,10 +171,9 @@ class Segments:
 
     def _open_segment(self, lo: int) -> None:
         self._folder.segments.mkdir(exist_ok=True)  # and not its parents: where they are gone, the chat is
-        sync_folder(self._folder.path)
         self._open[lo] = open_at(self._folder.segment(lo), 0)
         self._dirty.add(lo)
-        sync_folder(self._folder.segments)
+        self._named = True
 
     def _joined_size(self) -> int:
         return sum(one.size for one in self.ranges[: self.joined])

@@ -204,18 +204,22 @@ class Boxes:
             seen = replace(sighting, pts=told.pts or sighting.pts)
             self._count(row.marked_id, file.see([told], seen, False) if told.line else file.delete([number], seen))
 
+    @property
+    def changed(self) -> list[ChatFile]:
+        """Chats that the run has not opened, and that have changed."""
+        return [file for file in self._files.values() if file.dirty]
+
     def prepare(self) -> list[list[Any]]:
-        """Make the data durable of chats that the run has not opened; the rows that may then be journaled, accounts' too."""
-        rows = [file.prepare() for file in self._files.values() if file.dirty]
+        """Make durable what is not of chats that the run has not opened; the rows that may be journaled, accounts' too."""
+        rows = [file.prepare() for file in self.changed]
         rows += [self._rows[chat].pack() for chat in sorted(self._touched)]
         rows += [self._accounts[account].pack() for account in sorted(self._states)]
         return rows
 
     def committed(self) -> None:
         """These rows are durable."""
-        for file in self._files.values():
-            if file.dirty:
-                file.committed()
+        for file in self.changed:
+            file.committed()
         self._touched.clear()
         self._states.clear()
         self.counts = {}

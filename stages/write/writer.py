@@ -11,6 +11,7 @@ from tgbulk.engine.arena import Arena, open_overflow, overflow
 from tgbulk.engine.channel import Channel, ChannelClosed
 from tgbulk.engine.folder import LinkError
 from tgbulk.engine.frame import pack, unpack
+from tgbulk.engine.group_sync import sync_together
 from tgbulk.engine.hop import Ack, Block, WorkerGone
 from tgbulk.engine.journal import Journal
 from tgbulk.engine.metric import Meter
@@ -128,6 +129,7 @@ class Writer:
             self._meter.set("media_bytes", progress.bytes)
         with self._committing:
             dirty = {stream: chat for stream, chat in self._open.items() if chat.dirty}
+            sync_together([one for chat in [*dirty.values(), *self._boxes.changed] for one in chat.unsynced()])
             rows = [*(chat.prepare() for chat in dirty.values()), *self._boxes.prepare()]
             if rows:
                 self._raise_format(rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,8 @@ class Disk:
         self.copies = copies
         self.count = 0
         self._power_cut = power_cut
+        #: files are synced side by side
+        self._one = threading.Lock()
         self._synced: dict[Path, bytes] = {}
 
     def copy(self) -> None:
@@ -120,10 +123,11 @@ class Disk:
         sync = os.fdatasync
 
         def synced(descriptor: int) -> None:
-            self.copy()
-            sync(descriptor)
-            path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
-            self._synced[path.relative_to(self.root)] = path.read_bytes()
+            with self._one:
+                self.copy()
+                sync(descriptor)
+                path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+                self._synced[path.relative_to(self.root)] = path.read_bytes()
 
         patch.setattr(os, "fdatasync", synced)
         for name in ("ftruncate", "unlink", "rmdir", "rename"):
@@ -131,7 +135,8 @@ class Disk:
 
     def _before(self, call: Any) -> Any:
         def copy_first(*arguments: Any, **options: Any) -> Any:
-            self.copy()
+            with self._one:
+                self.copy()
             return call(*arguments, **options)
 
         return copy_first

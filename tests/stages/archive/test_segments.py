@@ -12,6 +12,7 @@ from zlib import crc32
 import pytest
 
 from tgbulk.engine.folder import Place
+from tgbulk.engine.group_sync import sync_together
 from tgbulk.stages.archive import segments as segments_module
 from tgbulk.stages.archive.folder import ChatFolder
 from tgbulk.stages.archive.id_range import UNBOUNDED, IdRange
@@ -48,7 +49,7 @@ class Session:
     def commit(self) -> None:
         """As ChatFile and Writer do it."""
         self.segments.join()
-        self.segments.sync()
+        sync_together(self.segments.unsynced())
         ranges = [[one.lo, one.hi, one.size, one.crc] for one in self.segments.ranges]
         self.row = self.segments.joined, ranges
         self.segments.committed()
@@ -177,7 +178,7 @@ def test_damage_is_refused_and_nothing_is_left_open(tmp_path: Path) -> None:
     source = random.Random(1)
     for one in (WalkRange(1, 1, 20), WalkRange(20, 20, 40)):
         session.page(one, source)
-    session.segments.sync()
+    sync_together(session.segments.unsynced())
     row: Row = (1, [[one.lo, one.hi, one.size, one.crc] for one in session.segments.ranges])
     session.segments.close()
     before = len(os.listdir("/proc/self/fd"))
