@@ -229,7 +229,7 @@ class Follower:
                 box.held.clear()
                 box.wanted = True
             return
-        self._apply(box, push, update.pts, update.pts_count)
+        self._apply(box, push, update.pts, push.steps)
 
     def _apply(self, box: Followed, push: Push, pts: int, count: int) -> None:
         if pts <= box.pts:
@@ -253,7 +253,7 @@ class Follower:
         """Pushes that were held go through the rule, in the order of their pts."""
         held, box.held, box.gap_at = sorted(box.held, key=lambda one: one.update.pts), [], None
         for push in held:
-            self._apply(box, push, push.update.pts, push.update.pts_count)
+            self._apply(box, push, push.update.pts, push.steps)
 
     def _beside(self, push: Push) -> None:
         """Updates that take no step."""

@@ -28,6 +28,9 @@ from tgbulk.stages.protocol.request import (
 )
 from tgbulk.stages.telegram.chat import ChatRecord
 
+#: Bytes of payloads in slots, at most, but for one: ordinary pages in all of them have a twentieth of it.
+MOST_INSIDE = 32 << 20
+
 #: What the receipt of a page says of which every worker died.
 LOST = "the processes that decode died of it"
 
@@ -61,6 +64,10 @@ class Pipeline:
         self._ring = Ring(frames, blocks, self._on_receipt, self._on_free, self._on_lost)
         self._written = written
         self._receipts: dict[int, asyncio.Future[Any | None]] = {}
+        self.most_inside = MOST_INSIDE
+        #: bytes of payloads in slots that have no reply yet, in all and by sequence number
+        self._inside = 0
+        self._sizes: dict[int, int] = {}
         self._waiting: deque[QueuedPayload] = deque()
         self.backlog = Backlog()
         #: replies so far
@@ -186,13 +193,21 @@ class Pipeline:
         return await future
 
     def _fill(self) -> None:
-        """Free slots go to those who have waited longest."""
-        while self._waiting and not self._ring.full:
+        """Free slots go to those who have waited longest, as long as the payloads in slots are not too large together."""
+        while self._waiting and not self._ring.full and self._has_room(len(self._waiting[0].payload)):
             one = self._waiting.popleft()
-            self.backlog.go(len(one.payload))
+            size = len(one.payload)
+            self.backlog.go(size)
             if not one.reply.done():
                 self._meter.observe("slot", time.monotonic() - one.since)
-                self._receipts[self._ring.submit(one.payload, **one.place)] = one.reply
+                seq = self._ring.submit(one.payload, **one.place)
+                self._receipts[seq] = one.reply
+                self._sizes[seq] = size
+                self._inside += size
+
+    def _has_room(self, size: int) -> bool:
+        """One goes in any case: so there is always a reply to come, after which the next ones go."""
+        return not self._inside or self._inside + size <= self.most_inside
 
     async def drain(self) -> None:
         """Wait until write has freed every slot."""
@@ -218,14 +233,16 @@ class Pipeline:
 
     def _on_receipt(self, seq: int, receipt: bytes) -> None:
         self.moves += 1
-        future = self._receipts.pop(seq)
-        if not future.done():
-            future.set_result(unpack(receipt))
+        self._reply(seq, unpack(receipt))
 
     def _on_lost(self, seq: int) -> None:
+        self._reply(seq, None)
+
+    def _reply(self, seq: int, reply: Any | None) -> None:
         future = self._receipts.pop(seq)
+        self._inside -= self._sizes.pop(seq)
         if not future.done():
-            future.set_result(None)
+            future.set_result(reply)
 
     def _on_free(self) -> None:
         self._fill()

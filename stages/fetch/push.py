@@ -60,6 +60,14 @@ class Push:
         return None if channel is None else -CHANNEL_MARK - channel
 
 
+    @property
+    def steps(self) -> int:
+        """How many it takes: no more than it tells of, whatever it says. More of them leave a gap, which is asked for; taken
+        at its word, a push could hide all that comes."""
+        told = getattr(self.update, "messages", None)
+        return min(int(self.update.pts_count), len(told) if told else 1)
+
+
 class PushQueue(asyncio.Queue[Any]):
     """What Telethon puts updates into; bounded by dropping."""
 

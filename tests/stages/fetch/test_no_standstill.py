@@ -25,7 +25,7 @@ from tgbulk.stages.fetch.caller import Caller
 from tgbulk.stages.fetch.history import METHOD
 from tgbulk.stages.fetch.lane import Lane
 from tgbulk.stages.fetch.missing import MissingRanges
-from tgbulk.stages.fetch.pipeline import Pipeline
+from tgbulk.stages.fetch.pipeline import MOST_INSIDE, Pipeline
 from tgbulk.stages.fetch.plan import Plan
 from tgbulk.stages.fetch.resolver import Target
 from tgbulk.stages.fetch.walk import Walk
@@ -231,6 +231,7 @@ async def export(seed: int) -> int:
     gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     pipeline = Pipeline(frames, blocks, written, gone, Meter(None), lambda: None)
     pipeline.backlog = Backlog(source.choice([1, EXPECTED_BYTES, 3 * EXPECTED_BYTES, 40 * EXPECTED_BYTES]))
+    pipeline.most_inside = source.choice([1, 40, MOST_INSIDE])
     stages = Stages(pipeline, blocks, frames, write, source)
     for _ in range(source.choice([1, 2, 3])):
         stages.attach()
@@ -276,6 +277,33 @@ def test_every_run_comes_to_its_end_with_every_message_once(start: int) -> None:
         random.seed(seed)
         deaths += virtually(export(seed))
     assert deaths > 3
+
+
+@pytest.mark.parametrize(
+    ("size", "inside"), [(100, 8), (MOST_INSIDE // 4, 4), (MOST_INSIDE // 4 + 1, 3), (MOST_INSIDE * 2, 1)]
+)
+def test_large_payloads_leave_slots_free(size: int, inside: int) -> None:
+    """Of eight, so many are in slots at a time; the others follow one by one."""
+
+    async def main() -> None:
+        frames, blocks = Arena.create("tgbulk-frames", 8, 4096), Arena.create("tgbulk-blocks", 8, 4096)
+        written, write = data_pair()
+        pipeline = Pipeline(frames, blocks, written, asyncio.Future(), Meter(None), lambda: None)
+        tasks = [asyncio.create_task(pipeline.probe(bytes(size), number)) for number in range(8)]
+        for number in range(9):
+            await asyncio.sleep(0)
+            assert pipeline._ring.taken == min(inside, 8 - number)
+            if number < 8:
+                taken = next(slot for slot in pipeline._ring._slots if slot.seq == min(pipeline._receipts))
+                pipeline._ring._release(taken)
+                pipeline._ring._queue.remove(taken.number)
+                pipeline._on_lost(min(pipeline._receipts))
+                pipeline._on_free()
+        assert all(receipt.error for receipt in await asyncio.gather(*tasks))
+        for one in (written, write, frames, blocks):
+            one.close()
+
+    asyncio.run(main())
 
 
 def test_shares_go_in_turn_and_come_back() -> None:
