@@ -174,7 +174,7 @@ def answering(access: Access) -> Iterator[None]:
 def plain(error: errors.RPCError) -> str:
     """Telethon's sentence without its note on the request, and Telegram's own text where that says more."""
     sentence, text = str(error).partition(" (caused by")[0].strip(), telegram_text(error)
-    if not text and not sentence.removeprefix(f"RPCError {error.code}:"):
+    if not text and sentence.startswith("RPCError ") and sentence.endswith(":"):
         return f"error {error.code}, without a text"
     if not sentence or text in sentence:
         return sentence or text

@@ -119,6 +119,7 @@ def test_a_lie_that_is_told_always(
         (406, "NEVER_SEEN", "NEVER_SEEN"),
         (403, "CHAT_FORBIDDEN", "CHAT_FORBIDDEN"),
         (400, "", "error 400, without a text"),
+        (0, "", "error 0, without a text"),
     ],
 )
 def test_the_text_of_a_refusal_is_not_lost(
