@@ -173,6 +173,37 @@ def test_any_order_and_any_crash_leave_the_same_file(tmp_path: Path, monkeypatch
         assert found == expected, seed
 
 
+def test_a_range_stays_a_segment_until_it_is_reached_from_below_and_is_one_with_what_reached_it(tmp_path: Path) -> None:
+    ids = list(range(1, 11))
+    session = Session(tmp_path, (0, []), ids)
+    for lo in (1, 9):
+        session.segments.append(lo, IdRange(lo, lo + 2), line(lo) + line(lo + 1))
+    session.commit()
+    assert (session.row[0], session.covered()) == (1, [IdRange(1, 3), IdRange(9, 11)])
+    assert (tmp_path / "messages.jsonl").read_bytes() == line(1) + line(2)
+    assert os.listdir(tmp_path / "segments") == ["9.jsonl"]
+    session.segments.append(1, IdRange(3, 9), b"".join(map(line, range(3, 9))))
+    session.commit()
+    assert (session.row[0], session.covered()) == (1, [IdRange(1, 11)])
+    check(tmp_path, session, ids)
+
+
+@pytest.mark.parametrize("after", range(1, 25))
+def test_killed_at_any_call_while_all_is_parted_for_what_lies_below(tmp_path: Path, after: int) -> None:
+    session = Session(tmp_path, (0, []), [1, 9])
+    session.segments.append(9, IdRange(9, 10), line(9))
+    session.commit()
+    with crashing(after, False), suppress(CrashError):
+        session.segments.append(1, IdRange(1, 9), line(1))
+        session.commit()
+    session.abandon()
+    session = Session(tmp_path, session.row, [1, 9])
+    session.segments.append(1, IdRange(1, 9), line(1))
+    session.commit()
+    assert session.covered() == [IdRange(1, 10)]
+    check(tmp_path, session, [1, 9])
+
+
 def test_damage_is_refused_and_nothing_is_left_open(tmp_path: Path) -> None:
     session = Session(tmp_path, (0, []), list(range(1, 50)))
     source = random.Random(1)
