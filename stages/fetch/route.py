@@ -9,13 +9,14 @@ from importlib.util import find_spec
 from typing import Any
 
 from telethon import TelegramClient
+from telethon.errors import BadRequestError
 from telethon.network import ConnectionTcpMTProxyRandomizedIntermediate
 from telethon.network.connection import tcpmtproxy
 from telethon.tl import types
 
 from tgbulk.engine.error import NetworkError
 from tgbulk.stages.fetch.access import Access
-from tgbulk.stages.fetch.bound import AbridgedConnection, FullConnection, PaddedCodec
+from tgbulk.stages.fetch.bound import AbridgedConnection, FullConnection, PaddedCodec, UnusableAnswer
 from tgbulk.stages.fetch.error import UnusableAnswerError
 from tgbulk.stages.fetch.proxy import Proxy
 
@@ -107,6 +108,13 @@ class Client(TelegramClient):  # type: ignore[misc]
         if isinstance(me, types.UserEmpty):
             raise UnusableAnswerError(self.access.server_name, "users.getUsers", "it names no user")
         return me
+
+
+    async def _on_login(self, user: Any) -> Any:
+        """As Telethon's, whose look for what changed ends nothing where it fails: stages/fetch/updates.py has its own."""
+        with suppress(UnusableAnswer, BadRequestError):
+            await super()._on_login(user)
+        return user
 
 
 def history_transport(proxy: Proxy | None) -> type:

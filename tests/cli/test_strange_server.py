@@ -33,6 +33,7 @@ ASKED = {
 }
 #: Complete, partial, nothing, login, network: never internal.
 CODES = {0, 2, 3, 4, 5, 7}
+GARBAGE = b"\xde\xad\xbe\xef"
 VECTOR = bytes.fromhex("15c4b51c")
 
 
@@ -117,7 +118,7 @@ def test_refusals_with_numbers_that_none_has(home: Tgbulk, tmp_path: Path, metho
         ("messages.getDialogs", swarm(DIALOGS, 1, bytes(types.MessageEmpty(7, None)), 640_000)),
         ("messages.getDialogs", raw(bytes(1 << 14), repeat=1 << 12)),
         ("contacts.resolveUsername", swarm(RESOLVED, 1, bytes(types.UserEmpty(5)), 640_000)),
-        ("contacts.resolveUsername", raw(b"\xde\xad\xbe\xef", repeat=14 << 18)),
+        ("contacts.resolveUsername", raw(GARBAGE, repeat=14 << 18)),
     ],
     ids=["messages", "bomb", "users", "14 MB"],
 )
@@ -130,6 +131,23 @@ def test_answers_without_end(home: Tgbulk, tmp_path: Path, method: str, lie: dic
     assert process.returncode in (4, 7), said
     assert "answer" in said
     assert 0 < most < MOST // 2
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [raw(GARBAGE), raw(GARBAGE, repeat=14 << 18), {"lie": "refuse", "code": 400, "message": "ODD"}],
+    ids=["garbage", "14 MB", "refused"],
+)
+def test_a_server_that_cannot_tell_what_changed(home: Tgbulk, tmp_path: Path, lie: dict[str, Any]) -> None:
+    """The messages are there all the same, and every other command works."""
+    home.dc.control("lie", method="updates.getDifference", **lie)
+    try:
+        for words in ((*EXPORT[:3], "-o", str(tmp_path)), ("chats",), (*EXPORT[:3], "-o", str(tmp_path))):
+            done = home(*words)
+            assert done.returncode == 0, (words, done.stderr)
+    finally:
+        home.dc.control("lie", method="updates.getDifference")
+    assert home("verify", str(tmp_path), "--against-server").returncode == 0
 
 
 @pytest.mark.parametrize("how", [one for one in STRANGE if one])
