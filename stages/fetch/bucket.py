@@ -10,6 +10,9 @@ is therefore no more than what is refilled; and of any answers in a row, up to t
 were refilled while they came. How large the allowance is follows from the first flood wait, before which it was full. The
 greater of these bounds is where the rate goes on.
 
+Accounts of one run tell each other (Shared): the limit is an account's own, and as a rule the same for all. Only the first
+one that met a flood wait feels its way to it; the others stay below, and follow what it finds.
+
 Nobody comes back in a herd: whoever waits leaves one after another, in the order of arrival.
 """
 from __future__ import annotations
@@ -18,7 +21,7 @@ import asyncio
 import contextlib
 import math
 import random
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -59,6 +62,12 @@ MOST_ALLOWED = 100.0
 #: What is used of a remembered allowance at the start, and of a remembered rate, by the flood waits that it was learnt from.
 ALLOWANCE_USED = 0.75
 RATE_USED = (0.93, 0.93, 0.97, 0.995)
+#: What is taken of the first guess while another account finds out.
+CAREFUL = 0.7
+#: What is taken of another account's rate, by the flood waits that it was learnt from.
+BELIEVED = (0.0, 0.85, 0.97, 1.0)
+#: How far apart, relatively, rates are of what may be the same limit.
+ALIKE = 0.2
 #: Requests at the start that are spaced wider where the allowance may be used up, so that some of it comes back; how much.
 SPARING = 40
 SPARED = 0.1
@@ -81,11 +90,35 @@ class Pace:
     served: int
 
 
+class Shared:
+    """What the accounts of a run have learnt of one method. Each has a limit of its own; as a rule all have the same."""
+
+    def __init__(self) -> None:
+        #: the first one that met a flood wait: it finds out how much is allowed, the others are careful meanwhile
+        self.pioneer: Bucket | None = None
+        #: the most that one has found out
+        self.pace: Pace | None = None
+
+    def tell(self, pace: Pace) -> None:
+        if self.pace is None or pace.lessons >= self.pace.lessons:
+            self.pace = pace
+
+
+class SharedPaces(defaultdict[tuple[str, bool], Shared]):
+    """By the method, and whether in a takeout."""
+
+    def __init__(self) -> None:
+        super().__init__(Shared)
+
+
 class Bucket:
     """Admission of one (account, method). Times are the loop's, in seconds."""
 
-    def __init__(self, most: int, rate: float | None = None, clock: Callable[[], float] | None = None) -> None:
-        """most: requests in flight at any time; rate: requests a second at any time, None to find out what is allowed."""
+    def __init__(
+        self, most: int, rate: float | None = None, clock: Callable[[], float] | None = None, shared: Shared | None = None
+    ) -> None:
+        """most: requests in flight at any time; rate: requests a second at any time, None to find out what is allowed;
+        shared: with the buckets of other accounts."""
         self.most = most
         self.rate = rate
         self._top_rate = rate
@@ -96,6 +129,9 @@ class Bucket:
         #: end of a flood wait
         self.crowded = self.limited = self.lost = 0.0
         self._clock = clock or asyncio.get_running_loop().time
+        self._shared = shared or Shared()
+        #: flood waits of another account whose rate was taken
+        self._heard = 0
         self._turn = asyncio.Lock()
         self._left = asyncio.Event()
         self._next = 0.0
@@ -151,7 +187,8 @@ class Bucket:
             shown = min(self.rate, max(1.0, self._served / seconds))
             return Pace(shown, GUESSED_ALLOWANCE, 0, self._served)
         shown = (self._served - self._before - self._allowance) / seconds
-        return Pace(max(self._proved, shown), min(self._allowance, MOST_ALLOWED), self._lessons, self._served)
+        lessons = max(self._lessons, self._heard)
+        return Pace(max(self._proved, shown), min(self._allowance, MOST_ALLOWED), lessons, self._served)
 
     async def enter(self) -> None:
         """Wait for permission to send one request; every enter() is followed by one of the methods below.
@@ -237,7 +274,7 @@ class Bucket:
             # A rate that is known spaces the requests; before, it may be far too high.
             self.window = useful if self._lessons and self.answer_seconds else min(useful, self.window + ROUND / self.window)
             probes = REMEMBERED if self._remembered and not self.floods else PROBES
-            growth = probes[self._lessons] * (1 + (self._served / PROBE_SPAN) ** 2)
+            growth = probes[self._lesson()] * (1 + (self._served / PROBE_SPAN) ** 2)
             self._set_rate(self.rate * (1 + growth))
         elif self._served > BURST:
             self.window = min(self._useful(), self.window * (1 + GROWTH))
@@ -285,9 +322,11 @@ class Bucket:
     def _guess(self, now: float) -> None:
         """At the first flood wait. How much of what was served was allowance, nobody knows: half, or else BURST."""
         self.window = max(1.0, self.window / 2)
+        self._shared.pioneer = self._shared.pioneer or self
         self._first = len(self._answers), now - self._answers[0] if self._answers else 0.0
         began = now if self._started is None else self._started
-        self._set_rate(max(1.0, self._served / 2, self._served - BURST) / max(now - began, SLACK))
+        careful = 1.0 if self._shared.pioneer is self else CAREFUL
+        self._set_rate(max(1.0, careful * self._served / 2, self._served - BURST) / max(now - began, SLACK))
 
     def _learn(self, now: float, pace: float) -> None:
         """At any other flood wait, with requests spaced by this rate."""
@@ -308,6 +347,33 @@ class Bucket:
                 rate = max(rate, pace / 2)
         self._set_rate(min(pace, max(rate, 0.5 / span)))
         self._proved = self.rate
+        if self._lessons and self.rate is not None:
+            self._shared.tell(Pace(self.rate, self._allowance, self._lessons, 0))
+
+    def _lesson(self) -> int:
+        """Which of PROBES holds: one's own; where others have found out more about the same limit, theirs.
+
+        One that knows nothing yet goes on at their rate, whenever they have found out more. Should that be too much for it,
+        it learns its own; where its own is more, it goes its own way.
+        """
+        other, rate = self._shared.pace, self.rate
+        if self._remembered or rate is None or self._shared.pioneer is self:
+            return self._lessons
+        if other is None or other.lessons <= self._lessons:
+            return max(self._lessons, 1)
+        if not self._lessons and other.lessons > self._heard and rate < other.rate * (1 + ALIKE):
+            rate = self._hear(other)
+        return other.lessons if abs(rate / other.rate - 1) <= ALIKE else max(self._lessons, 1)
+
+    def _hear(self, other: Pace) -> float:
+        """Go on at a rate as that of another account, which is returned. What was not asked for since the flood wait is in
+        the allowance by now."""
+        self._heard, self._allowance = other.lessons, other.allowance
+        self._proved = other.rate * BELIEVED[other.lessons]
+        self._set_rate(self._proved)
+        saved = other.rate * (self._clock() - self._flooded_at) - self._served
+        self._credit = max(0, int(ALLOWANCE_USED * min(other.allowance, saved)))
+        return self._proved
 
     def _refilled(self, now: float, pace: float, least: float) -> float:
         """What is refilled in a second: this at least, or more if the newest answers say so."""

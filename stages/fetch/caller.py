@@ -13,7 +13,7 @@ from tgbulk.engine.metric import Meter, Number
 from tgbulk.stages.fetch.access import Access
 from tgbulk.stages.fetch.allowance import Allowance
 from tgbulk.stages.fetch.backlog import Backlog
-from tgbulk.stages.fetch.bucket import Bucket, Halted
+from tgbulk.stages.fetch.bucket import Bucket, Halted, SharedPaces
 from tgbulk.stages.fetch.client import ENDED, plain
 from tgbulk.stages.fetch.error import (
     AuthNeededError,
@@ -44,13 +44,16 @@ class Caller:
         meter: Meter | None = None,
         notify: Callable[[str], None] = lambda text: None,
         paces: Paces | None = None,
+        shared: SharedPaces | None = None,
     ) -> None:
-        """on_wait(method, seconds) is told of every flood wait; notify gets lines for people; paces: of earlier runs."""
+        """on_wait(method, seconds) is told of every flood wait; notify gets lines for people; paces: of earlier runs;
+        shared: of the other accounts of this one."""
         self._client = client
         self._access = access
         self._on_wait = on_wait
         self.notify = notify
         self._paces = paces
+        self._shared = SharedPaces() if shared is None else shared
         #: wraps every request while there is one
         self.takeout: Takeout | None = None
         self._buckets: dict[str, Bucket] = {}
@@ -63,7 +66,7 @@ class Caller:
     def limit(self, method: str, most: int, rate: float | None = None) -> None:
         """Bound a method: requests in flight, and perhaps requests a second. Else it begins at the pace of earlier runs,
         those in a takeout where this is one."""
-        bucket = self._buckets[method] = Bucket(most, rate)
+        bucket = self._buckets[method] = Bucket(most, rate, shared=self._shared[method, self.takeout is not None])
         known = self._paces.get(method, self.takeout is not None) if self._paces and rate is None else None
         if known is not None:
             bucket.remember(known.pace, known.idle)

@@ -18,6 +18,7 @@ from tgbulk.engine.metric import Meter
 from tgbulk.stages.archive.folder import Archive
 from tgbulk.stages.fetch.access import Access
 from tgbulk.stages.fetch.bound import State
+from tgbulk.stages.fetch.bucket import SharedPaces
 from tgbulk.stages.fetch.config import FetchContext
 from tgbulk.stages.fetch.error import AuthNeededError, first
 from tgbulk.stages.fetch.export import Export
@@ -212,12 +213,12 @@ class Fetch:
 
     async def _open_readers(self, stack: AsyncExitStack) -> list[Reader]:
         """The accounts whose logins still hold, some opened at a time; AuthNeededError where none does."""
-        turn = asyncio.Semaphore(OPENED_AT_ONCE)
+        turn, shared = asyncio.Semaphore(OPENED_AT_ONCE), SharedPaces()
 
         async def open_one(number: int, access: Access, lock: Lock) -> Reader | AuthNeededError:
             async with turn:
                 try:
-                    opening = open_reader(number, access, lock, self._config, self._control.send, self._meter)
+                    opening = open_reader(number, access, lock, self._config, self._control.send, self._meter, shared)
                     return await stack.enter_async_context(opening)
                 except AuthNeededError as error:
                     return error

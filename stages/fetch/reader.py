@@ -12,6 +12,7 @@ from tgbulk.engine.lock import Lock
 from tgbulk.engine.metric import Meter, Number
 from tgbulk.stages.fetch.access import Access
 from tgbulk.stages.fetch.account import open_account
+from tgbulk.stages.fetch.bucket import SharedPaces
 from tgbulk.stages.fetch.caller import Caller
 from tgbulk.stages.fetch.config import FetchConfig
 from tgbulk.stages.fetch.history import METHOD
@@ -58,7 +59,13 @@ class Reader:
 
 @asynccontextmanager
 async def open_reader(
-    number: int, access: Access, lock: Lock, config: FetchConfig, notify: Callable[[object], None], meter: Meter
+    number: int,
+    access: Access,
+    lock: Lock,
+    config: FetchConfig,
+    notify: Callable[[object], None],
+    meter: Meter,
+    shared: SharedPaces | None = None,
 ) -> AsyncIterator[Reader]:
     """A connected reader, inside a takeout where the run wants one. TgbulkError when it cannot be had."""
 
@@ -69,9 +76,8 @@ async def open_reader(
     async with open_account(access, lock=lock, patience=patience, notify=say) as client:
         login = client.session.auth_key.key_id.to_bytes(8, "little")
         paces = open_paces(access, login, say)
-        caller = Caller(
-            client, access, lambda method, seconds: notify(Waiting(access.account, method, seconds)), meter, say, paces
-        )
+        waiting = lambda method, seconds: notify(Waiting(access.account, method, seconds))  # noqa: E731
+        caller = Caller(client, access, waiting, meter, say, paces, shared)
         caller.allow(RESOLVE, NAMES_RATE, NAMES_AT_ONCE, lambda: notify(Notice(PACED)))
         if config.takeout != "no":
             takeout = Takeout(client, access, notify, config.takeout == "yes", config.media is not None)

@@ -11,7 +11,7 @@ from support.limited import LATENCY, FloodWait, Server
 from support.virtual import virtually
 from tgbulk.stages.fetch import bucket as bucket_module
 from tgbulk.stages.fetch.allowance import Allowance
-from tgbulk.stages.fetch.bucket import Bucket, Pace
+from tgbulk.stages.fetch.bucket import Bucket, Pace, Shared
 
 REQUESTS = 2000
 
@@ -440,3 +440,47 @@ def test_time_in_which_there_was_nothing_to_ask_for_teaches_nothing() -> None:
         return server.share
 
     assert virtually(main()) >= 0.99
+
+
+def together(rates: list[float], requests: int) -> tuple[list[Server], list[Bucket], float]:
+    """Accounts with limits of their own, each with so many requests to make; and the seconds of the slowest."""
+    servers = [Server(rate, 25, 0.03, luck) for luck, rate in enumerate(rates)]
+
+    async def main() -> tuple[list[Bucket], float]:
+        shared = Shared()
+        buckets = [Bucket(16, shared=shared) for _ in servers]
+        clients = [Client(server, bucket) for server, bucket in zip(servers, buckets, strict=True)]
+        await asyncio.gather(*[client.run(requests) for client in clients])
+        return buckets, asyncio.get_running_loop().time()
+
+    buckets, seconds = virtually(main())
+    return servers, buckets, seconds
+
+
+@pytest.mark.parametrize("number", [5, 20, 50])
+def test_accounts_with_one_limit_learn_it_from_each_other(number: int) -> None:
+    servers, buckets, _ = together([10] * number, REQUESTS // 2)
+    calls = sum(server.calls for server in servers)
+    assert calls - sum(server.served for server in servers) < calls / 200
+    assert min(server.share for server in servers) >= 0.97
+    assert sum(bucket.floods for bucket in buckets) < 2 * number
+    for pace in [bucket.learnt() for bucket in buckets]:
+        assert pace is not None
+        assert pace.rate == pytest.approx(10, rel=0.05)
+        server = Server(10, 25)
+        server.drain(2.0)
+        again(pace, 0.0, server, REQUESTS // 2)
+        assert server.floods == 0
+
+
+@pytest.mark.parametrize(
+    "rates", [[4, *[10] * 9], [10, *[4] * 9], [25, *[10] * 9], [10, *[25] * 9], [4, 10] * 5, [1, 30] * 5]
+)
+def test_accounts_with_other_limits_find_their_own(rates: list[float]) -> None:
+    """Nearly as fast as each would alone, with one flood wait more at most."""
+    servers, buckets, _ = together(rates, REQUESTS // 2)
+    for rate, server, bucket in zip(rates, servers, buckets, strict=True):
+        other = Server(rate, 25, 0.03)
+        _, alone = export(other, REQUESTS // 2)
+        assert server.share >= other.share - 0.08
+        assert bucket.floods <= alone.floods + 1
