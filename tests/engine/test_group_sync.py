@@ -1,11 +1,13 @@
 """Many files are made durable at once, and each failure is seen."""
 from __future__ import annotations
 
+import signal
 import threading
 
 import pytest
 
 from tgbulk.engine.group_sync import AT_ONCE, sync_together
+from tgbulk.engine.heartbeat import STACK_SIGNAL
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, AT_ONCE, 100])
@@ -34,3 +36,15 @@ def test_a_failure_is_raised_when_all_have_ended(number: int) -> None:
     with pytest.raises(OSError, match="Input/output error"):
         sync_together([fail, *[lambda: done.append(1)] * (number - 1)])
     assert len(done) == number - 1
+
+
+def test_threads_leave_the_stack_of_a_hang_to_the_main_one() -> None:
+    """And one file alone needs no thread."""
+    seen: list[bool] = []
+
+    def look() -> None:
+        seen.append(STACK_SIGNAL in signal.pthread_sigmask(signal.SIG_BLOCK, []))
+
+    sync_together([look])
+    sync_together([look] * 3)
+    assert seen == [False, True, True, True]

@@ -78,3 +78,20 @@ def test_the_main_thread_of_one_that_goes_on_writes_its_own_stack() -> None:
         finally:
             process.kill()
             watch.close()
+
+
+def test_one_that_is_reaped_has_no_stack_and_one_that_is_removed_is_not_looked_at() -> None:
+    watch = Watch()
+    try:
+        with subprocess.Popen(["true"]) as process:
+            process.wait()
+        watch.remove(1)
+        watch.add(1, process.pid, 0.0)
+        time.sleep(0.01)
+        assert watch.look() == [(1, "")]
+        watch.add(1, process.pid, 0.0)
+        watch.remove(1)
+        time.sleep(0.01)
+        assert watch.look() == []
+    finally:
+        watch.close()

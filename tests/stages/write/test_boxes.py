@@ -430,6 +430,22 @@ def test_a_message_above_a_chat_that_is_not_whole_is_only_noted(tmp_path: Path) 
     assert [one[:2] for one in changes(tmp_path)] == [("version", 2)]
 
 
+def test_the_highest_message_above_a_chat_under_way_is_noted_until_it_is_there(tmp_path: Path) -> None:
+    line = followed(tmp_path)
+    line.begin(record())
+    for pts, number in ((101, 13), (102, 15), (103, 12)):
+        assert told(line, channel_difference(pts, [said(number)]), CHAT).behind == [CHAT]
+    line.writer.commit()
+    assert (row(tmp_path).behind, row(tmp_path).messages) == (15, 10)
+    line.page(made.page([said(12), said(13)]), 11)
+    line.writer.commit()
+    assert row(tmp_path).behind == 15
+    line.page(made.page([said(15)]), 14)
+    line.writer.commit()
+    assert row(tmp_path).behind == 0
+    line.close()
+
+
 def test_news_and_edits_of_one_batch_are_in_order(tmp_path: Path) -> None:
     """As a follower sends them: one difference of many pushes."""
     line = followed(tmp_path)
