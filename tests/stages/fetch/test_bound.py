@@ -21,7 +21,9 @@ from tgbulk.stages.fetch.bound import (
     PACKET_BYTES,
     TOO_LARGE,
     UNPACKED_BYTES,
+    AbridgedConnection,
     FullConnection,
+    PaddedCodec,
     State,
     UnusableAnswer,
     _Budget,
@@ -146,11 +148,34 @@ def test_an_answer_with_what_does_not_belong_there(place: str) -> None:
         read(functions.InvokeWithTakeoutRequest(1, asked), bytes(answer))
 
 
-def test_a_packet_has_a_bound() -> None:
-    async def receive() -> None:
-        reader = asyncio.StreamReader()
-        reader.feed_data((PACKET_BYTES + 9).to_bytes(4, "little") + bytes(1000))
-        await FullConnection.packet_codec(None).read_packet(reader)
-
+@pytest.mark.parametrize(("codec", "head"), [
+    (FullConnection.packet_codec, (PACKET_BYTES + 9).to_bytes(4, "little")),
+    (PaddedCodec, (PACKET_BYTES + 9).to_bytes(4, "little")),
+    (PaddedCodec, b"\xff\xff\xff\xff"),
+])  # fmt: skip
+def test_a_packet_has_a_bound(codec: Any, head: bytes) -> None:
     with pytest.raises(ConnectionError, match="announces a packet"):
-        asyncio.run(receive())
+        received(codec, head + bytes(1000))
+
+
+@pytest.mark.parametrize("codec", [FullConnection.packet_codec, AbridgedConnection.packet_codec, PaddedCodec])
+def test_a_packet_within_it_comes_whole(codec: Any) -> None:
+    assert received(codec, codec(None).encode_packet(b"abcd" * 1000)) == b"abcd" * 1000
+
+
+def received(codec: Any, data: bytes) -> bytes:
+    async def receive() -> bytes:
+        reader = asyncio.StreamReader()
+        reader.feed_data(data)
+        packet: bytes = await codec(None).read_packet(reader)
+        return packet
+
+    return asyncio.run(receive())
+
+
+def test_a_vector_is_an_answer_where_the_method_has_one() -> None:
+    vector = bytes.fromhex("15c4b51c") + (1).to_bytes(4, "little") + bytes(types.UserEmpty(5))
+    (user,) = read(functions.users.GetUsersRequest([]), vector)
+    assert user.id == 5
+    with pytest.raises(UnusableAnswer, match="of another type"):
+        read(functions.users.GetUsersRequest([]), TRUE)
