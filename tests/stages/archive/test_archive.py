@@ -10,8 +10,19 @@ from pathlib import Path
 
 import pytest
 
+from tgbulk.engine.document import DamagedDocumentError
 from tgbulk.engine.error import ExitCode, LockedError, NewerFormatError, StorageError
-from tgbulk.stages.archive.folder import FIRST_FORMAT, FORMAT, Archive, NotAnArchiveError
+from tgbulk.engine.folder import Place
+from tgbulk.stages.archive.folder import (
+    FIRST_FORMAT,
+    FORMAT,
+    Archive,
+    LostJournalError,
+    NotAnArchiveError,
+    documents,
+    is_aside,
+    move_aside,
+)
 
 AS_NOBODY = """
 import os, sys
@@ -137,3 +148,104 @@ def test_a_folder_that_is_not_ours(tmp_path: Path, mode: int, reason: str) -> No
     done = subprocess.run([sys.executable, "-c", AS_NOBODY, str(folder)], capture_output=True, text=True)
     folder.chmod(0o755)
     assert (done.stdout, done.stderr) == (f"{folder}: {reason}\n", "")
+
+
+def test_only_a_marked_id_names_the_folder_of_a_chat(archive: Archive) -> None:
+    for name in ("5", "-7", "-1001", "05", "-0", "--5", "5.damaged-20260101T000000Z", "five", "\u0665", "-"):
+        (archive.root / "chats" / name).mkdir()
+    assert sorted(archive.chat_folders()) == [-1001, -7, 5]
+    assert archive.chat_folders()[-7].messages.path == archive.root / "chats" / "-7" / "messages.jsonl"
+
+
+@pytest.mark.parametrize("name", ["archive.json", "journal", "chats"])
+def test_an_archive_is_there_as_soon_as_one_thing_of_it_is(tmp_path: Path, name: str) -> None:
+    archive = Archive(tmp_path)
+    assert not archive.exists()
+    (tmp_path / name).touch()
+    assert archive.exists()
+
+
+@pytest.mark.parametrize("name", ["messages.jsonl", "peers.jsonl", "changes.jsonl", "members.jsonl"])
+def test_chats_without_a_journal_are_not_begun_anew(archive: Archive, name: str) -> None:
+    chat = archive.root / "chats" / "5"
+    chat.mkdir()
+    (chat / "chat.json").touch()
+    archive.open().release()
+    (chat / name).write_bytes(b"precious")
+    with pytest.raises(LostJournalError):
+        archive.open()
+    (archive.root / "journal").touch()
+    archive.open().release()
+    assert (chat / name).read_bytes() == b"precious"
+
+
+def test_what_no_run_has_made_is_found(archive: Archive) -> None:
+    chat = archive.root / "chats" / "5"
+    (chat / "segments").mkdir(parents=True)
+    for name in ("chat.json", "messages.jsonl", "peers.jsonl", "changes.jsonl", "annexes.json", "members.jsonl", "note"):
+        (chat / name).touch()
+    for name in ("journal", "media.sqlite", "media.sqlite-journal", "runs", "media", "thesis.txt", "chats/copy"):
+        (archive.root / name).touch()
+    assert [one.path for one in archive.unknown()] == [archive.root / "chats" / "copy", archive.root / "thesis.txt"]
+    assert [one.path for one in archive.chat(5).unknown()] == [chat / "note"]
+    assert archive.index_cut_short()
+    assert (archive.shown(chat / "note"), archive.is_media("media/a"), archive.is_media("mediator")) == (
+        "chats/5/note", True, False,
+    )
+
+
+def test_lines_of_a_chat_are_those_that_were_ever_appended(archive: Archive) -> None:
+    segments = archive.root / "chats" / "5" / "segments"
+    segments.mkdir(parents=True)
+    for path in (segments.parent / "messages.jsonl", segments.parent / "chat.json", segments / "9.jsonl"):
+        path.touch()
+    (segments.parent / "chat.json").write_bytes(b"{}")
+    assert (archive.chat(5).exists(), archive.chat(6).exists(), archive.chat(5).has_lines()) == (True, False, False)
+    archive.chat(5).segment(9).path.write_bytes(b"a line")
+    assert archive.chat(5).has_lines()
+
+
+def test_runs_and_their_documents_are_in_order(archive: Archive) -> None:
+    for run in ("20260102", "20260101"):
+        folder = archive.root / "runs" / run
+        folder.mkdir(parents=True)
+        for name in ("request.json", "summary.json", "options.json", "metrics.json", "log.jsonl"):
+            (folder / name).touch()
+    (archive.root / "runs" / "20260101" / "summary.json").unlink()
+    found = [str(one.path.relative_to(archive.root / "runs")) for one in documents(archive)]
+    assert found == [
+        "20260101/request.json", "20260101/options.json",
+        "20260102/summary.json", "20260102/request.json", "20260102/options.json",
+    ]  # fmt: skip
+    run = archive.run("20260101")
+    assert (run.stack("write", 7).name, run.log.path, run.metrics.name) == (
+        "hang-write-7.txt", archive.root / "runs" / "20260101" / "log.jsonl", "metrics.json",
+    )
+
+
+def test_what_is_moved_aside_is_kept_and_known_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "journal").write_bytes(b"damaged")
+    aside = move_aside(Place(tmp_path) / "journal")
+    assert (is_aside(aside), is_aside(Place(tmp_path) / "journal")) == (True, False)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"damaged"]
+
+
+def test_the_format_is_proved_and_raised_when_it_has_to_be(archive: Archive) -> None:
+    archive.prove_format()
+    archive.raise_format()
+    about = archive.root / "archive.json"
+    raised = about.read_bytes()
+    assert json.loads(raised)["format"] == FORMAT
+    archive.prove_format()
+    archive.raise_format()
+    assert about.read_bytes() == raised
+    about.write_bytes(raised.replace(b"tgbulk ", b"tgbulk_"))
+    with pytest.raises(DamagedDocumentError):
+        archive.prove_format()
+    about.write_text(json.dumps({"format": FORMAT + 1}))
+    with pytest.raises(NewerFormatError):
+        archive.prove_format()
+    for damage in (b"", b"[]", b"{}"):
+        about.write_bytes(damage)
+        with pytest.raises(DamagedDocumentError):
+            archive.prove_format()
