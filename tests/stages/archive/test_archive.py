@@ -217,8 +217,8 @@ def test_runs_and_their_documents_are_in_order(archive: Archive) -> None:
         "20260101/request.json", "20260101/options.json",
         "20260102/summary.json", "20260102/request.json", "20260102/options.json",
     ]  # fmt: skip
-    run = archive.run("20260101")
-    assert (run.stack("write", 7).name, run.log.path, run.metrics.name) == (
+    first = archive.run("20260101")
+    assert (first.stack("write", 7).name, first.log.path, first.metrics.name) == (
         "hang-write-7.txt", archive.root / "runs" / "20260101" / "log.jsonl", "metrics.json",
     )
 
