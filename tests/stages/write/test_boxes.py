@@ -554,6 +554,29 @@ def consistent(root: Path) -> None:
         assert len(versions) == turns
 
 
+@pytest.mark.parametrize("name", ["messages", "peers", "changes"])
+def test_what_a_crash_left_behind_is_cut_off_before_anything_is_told(tmp_path: Path, name: str) -> None:
+    line = common(tmp_path)
+    told(line, difference(60, [said(11, peer=FRIEND)], [common_deletion([1, 4], 55)], [made.user(FRIEND)]))
+    line.close()
+    path = tmp_path / "chats" / str(FRIEND) / f"{name}.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole[:20])
+    line = Line(tmp_path)
+    state(line)
+    assert path.read_bytes() == whole
+    line.close()
+
+
+def test_a_state_is_that_of_the_account_that_sets_it(tmp_path: Path) -> None:
+    line = Line(tmp_path)
+    known = state(line, state=AccountState(0, 50, 0, NOW, 1)).state
+    assert known is not None
+    assert (known.account, known.pts) == (ACCOUNT, 50)
+    line.close()
+    assert list(read_journal(Archive(tmp_path)).accounts) == [ACCOUNT]
+
+
 @pytest.mark.parametrize("power_cut", [False, True])
 def test_killed_anywhere_it_goes_on_and_ends_the_same(tmp_path: Path, power_cut: bool) -> None:
     steps = answers()
