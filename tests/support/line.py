@@ -17,16 +17,20 @@ from tgbulk.stages.process.config import WorkerContext
 from tgbulk.stages.protocol.receipt import PayloadKind, Receipt
 from tgbulk.stages.protocol.request import OpenReply
 from tgbulk.stages.telegram.chat import ChatRecord
+from tgbulk.stages.telegram.medium import MediaSelection
 from tgbulk.stages.write.writer import Writer
 
 SLOTS = 4
+#: User id of who reads pages with media.
+ACCOUNT = 77
 
 
 class Line:
     """An archive under way. Leaving it by `close` is an orderly end, by `abandon` a crash."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, media: MediaSelection | None = None) -> None:
         self.root = root
+        self._with_media = media is not None
         self.archive = Archive(root)
         self._lock = self.archive.open()
         self._arenas = Arena.create("tgbulk-frames", SLOTS, FRAME_SIZE), Arena.create("tgbulk-blocks", SLOTS, BLOCK_SIZE)
@@ -38,7 +42,7 @@ class Line:
         to_worker, pages = data_pair()
         out, self._blocks = data_pair()
         self._others = told, control, pages, out
-        self.writer = Writer(self.archive, self._arenas[1], told, control)
+        self.writer = Writer(self.archive, self._arenas[1], told, control, media=media)
         self._worker = threading.Thread(
             target=worker.main, args=(control, WorkerContext(pages, out, *self._arenas)), daemon=True  # a test may fail
         )
@@ -62,6 +66,7 @@ class Line:
     ) -> Receipt:
         """last: fetch knows that nothing lies above."""
         where = {"range_start": range_start, "first": first, "bound": bound, "stream": stream}
+        where |= {"origin": ACCOUNT} if self._with_media else {}
         receipt: Receipt = self.send(PayloadKind.END if last else PayloadKind.HISTORY, payload, **where)
         return receipt
 
@@ -84,7 +89,7 @@ class Line:
         self._let_go()
 
     def abandon(self) -> None:
-        """What a killed process leaves: descriptors closed, nothing committed."""
+        """What a killed process leaves: descriptors closed, nothing committed. Not of a line with media."""
         self.writer._boxes.abandon()
         chats = self.writer._open.values()
         for chat in chats:

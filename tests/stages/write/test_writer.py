@@ -4,11 +4,13 @@ import os
 import random
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
 import pytest
+from telethon.tl import types
 
 from support import telegram_page as made
 from support.durability import watched
@@ -20,12 +22,14 @@ from tgbulk.engine.journal import Journal
 from tgbulk.engine.ring import BLOCK_SIZE, FRAME_SIZE
 from tgbulk.stages.archive.id_range import UNBOUNDED, IdRange
 from tgbulk.stages.archive.quarantine import Quarantine, RawRequest, Undecoded
+from tgbulk.stages.archive.reader import ArchiveReader
 from tgbulk.stages.fetch.missing import MissingRanges
 from tgbulk.stages.process.page import transform
 from tgbulk.stages.process.seen_peers import SeenPeers
 from tgbulk.stages.protocol.event import ChatEnded, ChatProgress, ChatStated, Quarantined
 from tgbulk.stages.protocol.receipt import PayloadKind
-from tgbulk.stages.protocol.request import OpenReply, QuarantineRequest, Refusal
+from tgbulk.stages.protocol.request import MediaRequest, OpenReply, QuarantineRequest, Refusal
+from tgbulk.stages.telegram.medium import CATEGORIES, MediaOutcome, MediaProgress, MediaSelection
 from tgbulk.stages.write import writer as writer_module
 
 
@@ -135,6 +139,27 @@ def test_a_page_that_comes_again_is_not_written_again(tmp_path: Path) -> None:
     assert [one["id"] for one in lines(tmp_path)] == [1, 3]
     assert [one["id"] for one in lines(tmp_path, "peers")] == [3]
     assert (chat_json(tmp_path)["messages"], chat_json(tmp_path)["empty"]) == (2, 1)
+
+
+def test_a_commit_takes_the_states_of_media_along(tmp_path: Path) -> None:
+    line = Line(tmp_path / "a", MediaSelection(frozenset(CATEGORIES)))
+    line.begin(record())
+    message = made.message(1)
+    message.media = types.MessageMediaDocument(
+        document=types.Document(5, 1, b"r", made.DAY, "text/plain", 3, 2, [types.DocumentAttributeFilename("a.txt")])
+    )
+    line.page(made.page([message]), 1)
+    (item,) = line.send(PayloadKind.MEDIA, pack(MediaRequest([], 0, True))).items
+    line.send(PayloadKind.MEDIA, pack(MediaRequest([MediaOutcome(item.number, "done", "", 3, bytes(32))], 0, False)))
+    assert line.said() == []
+    line.writer.commit()
+    assert MediaProgress(1, 3) in line.said()
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    line.close()
+    with closing(ArchiveReader(tmp_path / "b").media) as media:
+        found = media.get("document", 5)
+    assert found is not None
+    assert found.state == "done"
 
 
 def test_payloads_larger_than_their_slots(tmp_path: Path) -> None:
