@@ -136,7 +136,8 @@ class Lane:
     def _truth(self, name: str, chats: list[int], readers: range) -> Path:
         """The truth of each account that reads: media have another access hash for each."""
         for account in readers:
-            self._dc.control("truth", folder=str(self._folder / name), chats=chats, account=account)
+            seen = [chat for chat in chats if chat < 0 or not account]  # the first account's saved messages are its own
+            self._dc.control("truth", folder=str(self._folder / name), chats=seen, account=account)
         return self._folder / name
 
     @contextmanager
