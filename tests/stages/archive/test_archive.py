@@ -249,3 +249,19 @@ def test_the_format_is_proved_and_raised_when_it_has_to_be(archive: Archive) -> 
         about.write_bytes(damage)
         with pytest.raises(DamagedDocumentError):
             archive.prove_format()
+
+
+def test_an_archive_that_cannot_be_made_ready_is_not_kept_locked(archive: Archive) -> None:
+    (archive.root / "chats").rmdir()
+    (archive.root / "chats").touch()
+    with pytest.raises(StorageError, match="chats"):
+        archive.open()
+    (archive.root / "chats").unlink()
+    archive.open().release()
+
+
+def test_media_may_be_elsewhere(archive: Archive, tmp_path: Path) -> None:
+    assert (archive.media_elsewhere, archive.index_cut_short()) == (None, False)
+    (tmp_path / "disk").mkdir()
+    (archive.root / "media").symlink_to(tmp_path / "disk")
+    assert archive.media_elsewhere == tmp_path / "disk"
