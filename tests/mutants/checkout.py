@@ -45,8 +45,9 @@ class Checkout:
         stamp = path.stat().st_mtime + seconds
         os.utime(path, (stamp, stamp))
 
-    def passes(self, tests: list[str], timeout: float) -> tuple[bool, str]:
-        """Whether these tests pass within so many seconds, and what they print. Nothing that they started is left."""
+    def passes(self, tests: list[str], timeout: float) -> tuple[bool | None, str]:
+        """Whether these tests pass, None where they do not end within so many seconds, and what they print. Nothing that
+        they started is left."""
         shutil.rmtree(self._temporary, ignore_errors=True)
         self._temporary.mkdir()
         log = self._temporary / "log"
@@ -57,10 +58,11 @@ class Checkout:
                 words, cwd=self.root, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                 start_new_session=True,
             )
+            passed: bool | None = None
             try:
                 passed = run.wait(timeout) == 0
             except subprocess.TimeoutExpired:
-                passed = False
+                pass
             finally:
                 _kill_children()
         return passed, log.read_text("utf-8", "replace")

@@ -49,6 +49,8 @@ class Found:
 
     change: Change
     caught: bool
+    #: its tests did not end in time: they wait for ever, or the machine was busier than without the change
+    endless: bool
     seconds: float
     was: str
     now: str
@@ -56,7 +58,9 @@ class Found:
     reason: str = ""
 
     def __str__(self) -> str:
-        verdict = "caught" if self.caught else f"equivalent ({self.reason})" if self.reason else "SURVIVED"
+        verdict = f"equivalent ({self.reason})" if self.reason else "SURVIVED"
+        if self.caught:
+            verdict = "counted as caught, for there was no end" if self.endless else "caught"
         return f"{verdict} {self.seconds:.0f} s {self.change.file}:{self.change.line}\n  - {self.was}\n  + {self.now}"
 
 
@@ -103,9 +107,9 @@ def check(part: dict[str, list[Change]]) -> Iterator[Found]:
                 was, now = change.lines(code)
                 checkout.write(file, change.apply(code), number)
                 began = time.monotonic()
-                caught = not checkout.passes(tests[file], limit)[0]
-                reason = "" if caught else known.get((file, was, now), "")
-                yield Found(change, caught, time.monotonic() - began, was, now, reason)
+                passed, _ = checkout.passes(tests[file], limit)
+                reason = known.get((file, was, now), "") if passed else ""
+                yield Found(change, not passed, passed is None, time.monotonic() - began, was, now, reason)
             checkout.write(file, code, 0)
     finally:
         shutil.rmtree(folder)
@@ -143,7 +147,7 @@ def main() -> int:
     judged = caught + len(survived)
     print(f"\n{len(found)} changes: {caught} caught, {len(found) - judged} equivalent, {len(survived)} survived")
     print(f"{100 * caught / max(judged, 1):.1f} % of {judged} that are not equivalent were noticed (seed {options.seed})")
-    for one in survived:
+    for one in [*survived, *(one for one in found if one.endless)]:
         print(one)
     return int(100 * caught < WANTED * judged)
 

@@ -13,7 +13,7 @@ from telethon.tl import functions, types
 from tgbulk.stages.fetch.caller import Caller
 from tgbulk.stages.fetch.error import FloodParkedError, TakeoutDelayedError
 from tgbulk.stages.fetch.history import METHOD, RawHistory, newest
-from tgbulk.stages.fetch.takeout import LARGEST_FILE, Takeout, message_range
+from tgbulk.stages.fetch.takeout import LARGEST_FILE, Takeout, message_range, refused
 from tgbulk.stages.protocol.event import Notice, TakeoutState
 
 ACCESS: Any = SimpleNamespace(server_name="Telegram", account="main")
@@ -202,3 +202,16 @@ def test_the_range_of_an_id_has_it(first: int, place: int) -> None:
     ranges = [types.MessageRange(1, 100), types.MessageRange(101, 200), types.MessageRange(201, 300)]
     assert message_range(ranges, first) is ranges[place]
     assert message_range([], first) is None
+
+
+@pytest.mark.parametrize(("error", "said"), [
+    (errors.RPCError(None, "TAKEOUT_REQUIRED", 403), "no takeout is to be had: RPCError 403: TAKEOUT_REQUIRED"),
+    (TakeoutDelayedError("main", 3600), str(TakeoutDelayedError("main", 3600))),
+])
+def test_a_refusal_says_why(error: Exception, said: str) -> None:
+    assert refused(error) == said
+
+
+def test_a_login_that_has_ended_is_no_refusal() -> None:
+    with pytest.raises(errors.AuthKeyUnregisteredError):
+        refused(errors.AuthKeyUnregisteredError(None))

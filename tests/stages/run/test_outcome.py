@@ -9,6 +9,7 @@ from tgbulk.engine.error import ExitCode
 from tgbulk.stages.archive.video import VideosStated
 from tgbulk.stages.collect.status import Measured
 from tgbulk.stages.protocol.event import (
+    ChatChanged,
     ChatEnded,
     ChatFailed,
     ChatProgress,
@@ -202,3 +203,18 @@ def test_a_follower_s_failure_is_over_when_a_turn_ends_without_it() -> None:
     assert [one.name for one in outcome.failed] == ["@away"]
     outcome.receive(state[3])
     assert outcome.failed == []
+
+
+def test_of_a_followed_chat_the_last_end_counts_and_what_failed_before_it_does_not() -> None:
+    ends = [ChatEnded(0, chat, messages, 1, 0, 9) for chat, messages in ((1, 9), (2, 5), (1, 11))]
+    failed = [ChatFailed(f"@{chat}", chat, "why", "", ExitCode.NOTHING) for chat in (1, 3)]
+    outcome = heard(*failed, *ends, follows=True)
+    assert [(one.marked_id, one.messages) for one in outcome.ended] == [(2, 5), (1, 11)]
+    assert [one.marked_id for one in outcome.failed] == [3]
+    assert [one.marked_id for one in heard(*failed, *ends).ended] == [1, 2, 1]
+
+
+def test_what_a_feed_learnt_of_changes_is_counted_of_all_its_chats() -> None:
+    told = [(ChatChanged(chat, 0, 2, 3, 4), ChatEnded(0, chat, 9, 1, 0, 9)) for chat in (1, 2, 1)]
+    gone = heard(*(frame for pair in told for frame in pair), fed=True).unlisted
+    assert (gone.edited, gone.deleted, gone.restored) == (6, 9, 12)
