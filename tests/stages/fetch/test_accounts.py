@@ -104,6 +104,27 @@ def test_an_account_whose_name_leads_to_another_chat_gets_no_turn() -> None:
     assert (found.number, target.record.marked_id) == (0, CHAT)
 
 
+@pytest.mark.parametrize("fresh", [True, False])
+def test_the_server_is_asked_anew_only_where_that_is_wanted(fresh: bool) -> None:
+    """By whoever's turn it is and by the first; who looks a known chat up for itself may use its cache."""
+    seen: list[tuple[int, bool]] = []
+
+    def watched(number: int) -> Any:
+        one = reader(number, None)
+
+        async def resolve(name: ChatName, fresh: bool) -> Target:
+            seen.append((number, fresh))
+            return Target(name.text, ChatRecord(CHAT, "channel", "Chat", number), None)
+
+        one.resolver.resolve = resolve
+        return one
+
+    accounts = Accounts([watched(0), watched(1)], print, nobody_is_lost)
+    asyncio.run(accounts.resolve(NAME, 1, fresh))
+    asyncio.run(accounts.resolve(parse_name("-1000000000001"), 1, fresh))
+    assert seen == [(1, fresh), (0, fresh), (1, False)]
+
+
 def asked(accounts: Accounts, target: Target) -> tuple[int, int]:
     """Whose answer it is when only the last account gives one, and who that was."""
 

@@ -16,7 +16,7 @@ from tgbulk.engine import document
 from tgbulk.stages.fetch.bucket import Pace
 from tgbulk.stages.fetch.caller import PARK_SECONDS, Caller
 from tgbulk.stages.fetch.error import FloodParkedError
-from tgbulk.stages.fetch.pace import DAY_SECONDS, Paces
+from tgbulk.stages.fetch.pace import DAY_SECONDS, MOST_PARKED, Paces
 
 METHOD = "updates.getState"
 LEARNT = Pace(9.98, 24.5, 3, 1200)
@@ -28,6 +28,17 @@ def path(tmp_path: Path) -> Path:
     paces.keep(METHOD, False, LEARNT)
     paces.save()
     return tmp_path / "main.pace"
+
+
+def test_a_wait_too_long_to_sit_out_is_known_to_the_next_run(path: Path) -> None:
+    paces = Paces(path, b"login")
+    paces.park(METHOD, 3_600)
+    paces.park("past", -1)
+    paces.park("clock set back", MOST_PARKED + 3_600)
+    paces.save()
+    again = Paces(path, b"login")
+    assert 3_000 < again.parked(METHOD) <= 3_600
+    assert [again.parked(method) for method in ("past", "clock set back", "another")] == [0, 0, 0]
 
 
 def test_it_is_there_in_the_next_run(path: Path) -> None:

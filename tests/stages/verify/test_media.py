@@ -69,3 +69,14 @@ def test_an_index_that_is_gone_is_missed_where_there_are_files(tmp_path: Path) -
     assert checked(archive) == ([], [])
     (tmp_path / "media").rmdir()
     assert checked(archive) == ([], [])
+
+
+def test_what_did_not_become_whole_is_no_damage_and_what_nobody_downloaded_is_named(tmp_path: Path) -> None:
+    archive = downloaded(tmp_path, "a")
+    for name in ("b.part", "note"):
+        (tmp_path / "media" / "document" / name).write_bytes(DATA)
+    found, lost = checked(archive)
+    assert lost == []
+    assert [(weight, file) for weight, file, _ in found] == [
+        (Weight.UNFINISHED, "media/document/b.part"), (Weight.NOTE, "media/document/note"),
+    ]
