@@ -34,7 +34,7 @@ UNPACKED_BYTES = 4 * ANSWER_BYTES
 MOST_OBJECTS = 100_000
 #: Characters of an error's text: Telegram's have some dozens.
 ERROR_TEXT = 200
-#: Numbers in it that may be larger than TL's int.
+#: Numbers in it that may have more bits than TL's int.
 _NUMBER = re.compile("[0-9]{10,}")
 LARGEST_INT = (1 << 31) - 1
 _ERROR = RpcError.CONSTRUCTOR_ID.to_bytes(4, "little")
@@ -106,7 +106,7 @@ class _Gzip:
 
 
 def _bounded(found: re.Match[str]) -> str:
-    return str(min(int(found[0]), LARGEST_INT))
+    return found[0] if int(found[0]) < 1 << 32 else str(LARGEST_INT)
 
 
 class _Result:

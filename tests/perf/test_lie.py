@@ -67,6 +67,6 @@ def test_a_lie_that_nobody_knows_is_refused() -> None:
     async def check(server: Server) -> None:
         answer = told(server, lie="exaggerate")
         assert not answer["ok"]
-        assert "there are change, endless, ignore, raw, refuse" in answer["error"]
+        assert "there are change, confuse, endless, ignore, raw, refuse" in answer["error"]
 
     run(check)

@@ -24,7 +24,8 @@ class Peak(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        while not self._over.wait(LOOK):
+        over = False
+        while not over:
             total = 0
             for process in members(self._session):
                 try:
@@ -32,6 +33,7 @@ class Peak(threading.Thread):
                 except psutil.Error:
                     pass  # it ended just now
             self.bytes = max(self.bytes, total)
+            over = self._over.wait(LOOK)
 
     def stop(self) -> int:
         self._over.set()

@@ -26,7 +26,7 @@ from tgbulk.stages.fetch.bucket import Bucket
 from tgbulk.stages.fetch.caller import Caller
 from tgbulk.stages.fetch.client import ENDED, plain
 from tgbulk.stages.fetch.error import AuthNeededError, UnreachableError
-from tgbulk.stages.fetch.route import file_transport
+from tgbulk.stages.fetch.route import UnlistedCentreError, file_transport
 from tgbulk.stages.fetch.sender import CONNECT_SECONDS, UNNOTICED, Sender
 from tgbulk.stages.fetch.takeout import Takeout
 
@@ -233,7 +233,7 @@ class Pool(Caller):
         client = self._client
         try:
             ordinary = await client._get_dc(self._dc_id)
-        except ValueError as error:
+        except UnlistedCentreError as error:
             raise UnknownCentreError(self._dc_id) from error
         for option in type(client)._config.dc_options:
             if option.media_only and not option.cdn and (option.id, option.ipv6) == (ordinary.id, ordinary.ipv6):

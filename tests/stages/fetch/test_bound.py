@@ -129,7 +129,12 @@ def test_the_objects_of_an_answer_have_a_bound() -> None:
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("FLOOD_WAIT_30", 30), ("FLOOD_WAIT_2147483648", 2147483647), (f"FLOOD_WAIT_{'9' * 90}", 2147483647)],
+    [
+        ("FLOOD_WAIT_30", 30),
+        ("FLOOD_WAIT_4294967295", 4294967295),
+        ("FLOOD_WAIT_4294967296", 2147483647),
+        (f"FLOOD_WAIT_{'9' * 90}", 2147483647),
+    ],
 )
 def test_numbers_in_an_error(text: str, seconds: int) -> None:
     error = errors.rpc_message_to_error(result(bytes(types.RpcError(420, text))).error, None)
