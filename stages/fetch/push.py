@@ -59,7 +59,6 @@ class Push:
         channel = channel_of(update) if isinstance(update, _CHANNEL_STEPS) else None
         return None if channel is None else -CHANNEL_MARK - channel
 
-
     @property
     def steps(self) -> int:
         """How many it takes: no more than it tells of, whatever it says. More of them leave a gap, which is asked for; taken

@@ -109,7 +109,6 @@ class Client(TelegramClient):  # type: ignore[misc]
             raise UnusableAnswerError(self.access.server_name, "users.getUsers", "it names no user")
         return me
 
-
     async def _on_login(self, user: Any) -> Any:
         """As Telethon's, whose look for what changed ends nothing where it fails: stages/fetch/updates.py has its own."""
         with suppress(UnusableAnswer, BadRequestError):
