@@ -98,7 +98,6 @@ ENDS = {
     ("stages/process/worker.py", "main"): WATCHED,
     ("stages/write/main.py", "_serve"): THERE,
     ("stages/write/main.py", "_take"): THERE,
-    ("stages/archive/chat.py", "unsynced"): "no thread: segments are joined",
     ("stages/collect/main.py", "_receive"): THERE,
     ("stages/fetch/main.py", "_receive"): THERE,
     ("stages/fetch/media/video.py", "_receive"): "without blocking",

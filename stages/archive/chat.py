@@ -1,7 +1,9 @@
 """One chat's files while they grow: messages.jsonl, peers.jsonl, and chat.json."""
 from __future__ import annotations
 
+import math
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -18,7 +20,7 @@ from tgbulk.stages.archive.account import without
 from tgbulk.stages.archive.annex import AnnexFiles
 from tgbulk.stages.archive.changes import ChangeCounts, ChangeFile, Sighting
 from tgbulk.stages.archive.folder import Archive
-from tgbulk.stages.archive.id_range import IdRange, contains, intersect, merge
+from tgbulk.stages.archive.id_range import IdRange, add_range, contains, intersect
 from tgbulk.stages.archive.lines import cut_from, cut_to, find_lines, line_id, read_blocks
 from tgbulk.stages.archive.quarantine import Quarantine, Undecoded
 from tgbulk.stages.archive.row import COMPLETE, ENDED, OPEN, ChatRow
@@ -29,6 +31,8 @@ from tgbulk.stages.telegram.chat import ChatRecord
 from tgbulk.stages.telegram.difference import Told
 from tgbulk.stages.telegram.peer import PeerLine, digest, is_min, marked_id
 
+#: Seconds between two times that chat.json says who brought what, while several accounts do: thousands of ranges.
+SOURCES_SECONDS = 10.0
 #: What the line of a service message begins with.
 _SERVICE = b'{"_":"messageService"'
 
@@ -64,6 +68,8 @@ class ChatFile:
         #: which account brought what
         self.sources = Sources(row.account)
         self._record: ChatRecord | None = None
+        self._described = 0.0
+        self._ended = False
         self._annexes: AnnexFiles | None = None
 
     @property
@@ -83,7 +89,7 @@ class ChatFile:
         """Append a page with all of these ids to the range that began at `start`: lines of so many messages, some of them
         service messages, and ids without one; account: that brought it. Returns the bytes written, 0 for a page that is
         there."""
-        before = self.covered if account and not self.sources.ids else []
+        before = self.covered if account and self.sources.is_other(account) else []
         if not self._segments.append(start, ids, lines):
             return 0
         if account:
@@ -92,7 +98,8 @@ class ChatFile:
         self.row.messages += messages
         self.row.services += services
         if empty:
-            self.row.empty = merge([*self.row.empty, *(IdRange(one, one + 1) for one in empty)])
+            for one in empty:
+                add_range(self.row.empty, IdRange(one, one + 1))
         self.dirty = True
         return len(lines) + fresh
 
@@ -200,8 +207,8 @@ class ChatFile:
         self.dirty = True
 
     def end(self, record: ChatRecord) -> None:
-        """Join what is there into one ascending file."""
-        self._segments.join(everything=True)
+        """Nothing more comes: what is there is to be joined into one ascending file."""
+        self._ended = True
         self.row.state = record.state
         last = asked_ids(record)[-1]
         if record.state == COMPLETE and not last.bounded:  # there is nothing any more where these would begin
@@ -209,9 +216,17 @@ class ChatFile:
             self.row.quarantined = [gap for gap in self.row.quarantined if gap not in self._filled]
         self.dirty = True
 
+    @property
+    def is_joining(self) -> bool:
+        """It has ended, and is not one ascending file yet."""
+        return self._ended and not self._segments.is_whole
+
+    def join(self, most: float = math.inf) -> int:
+        """Join what can be, until so many bytes were moved. Returns these."""
+        return self._segments.join(self._ended, most)
+
     def unsynced(self) -> list[Callable[[], None]]:
         """What makes the data durable, once; for whoever makes that of many chats durable together."""
-        self._segments.join()
         syncs = self._segments.unsynced() + self._changes.unsynced()
         if not self._peers_synced:
             syncs.append(partial(sync, self._peers, self.folder.peers))
@@ -228,7 +243,7 @@ class ChatFile:
         filled = [gap for gap in self.row.quarantined if self._is_filled(gap)]
         self.row.quarantined = [gap for gap in self.row.quarantined if gap not in filled]
         self._filled += filled
-        return self.row.pack()
+        return (replace(self.row, state=OPEN) if self.is_joining else self.row).pack()
 
     def committed(self) -> None:
         """The row is durable."""
@@ -236,15 +251,16 @@ class ChatFile:
         for gap in self._filled:
             self._quarantine.remove(gap)
         self._filled.clear()
-        if self.sources.dirty and self._record:
+        if self.sources.dirty and self._record and time.monotonic() >= self._described + SOURCES_SECONDS:
             self.describe(self._record)
         if self._annexes is not None and self._annexes.dirty:
             self._annexes.commit()
-        self.dirty = False
+        self.dirty = self.is_joining
 
     def describe(self, record: ChatRecord) -> None:
         """Write chat.json."""
         self._record = record
+        self._described = time.monotonic()
         self.sources.dirty = False
         ChatAbout.of(record, self.row, self.covered, self.state(record), self.sources.document()).write(self.folder)
 

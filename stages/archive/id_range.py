@@ -75,6 +75,20 @@ def merge(ranges: Iterable[IdRange]) -> list[IdRange]:
     return result
 
 
+def add_range(ranges: list[IdRange], one: IdRange) -> None:
+    """Add these ids to ascending ranges that do not touch, in place: as merge(), for a long list that grows often."""
+    if one.empty:
+        return
+    first = bisect_right(ranges, one.lo, key=_LO)
+    if first and ranges[first - 1].hi >= one.lo:
+        first -= 1
+    lo, hi, last = one.lo, one.hi, first
+    while last < len(ranges) and ranges[last].lo <= hi:
+        lo, hi = min(lo, ranges[last].lo), max(hi, ranges[last].hi)
+        last += 1
+    ranges[first:last] = [IdRange(lo, hi)]
+
+
 def subtract(ranges: Iterable[IdRange], others: Sequence[IdRange]) -> list[IdRange]:
     """The ids of the ranges that are not in the others, which ascend and are apart."""
     result: list[IdRange] = []

@@ -10,6 +10,7 @@ commit; parting copies, commits, and only then cuts messages.jsonl.
 """
 from __future__ import annotations
 
+import math
 import os
 from bisect import bisect_right
 from collections.abc import Callable
@@ -91,14 +92,23 @@ class Segments:
         one.hi = max(one.hi, ids.hi)
         return True
 
-    def join(self, everything: bool = False) -> None:
-        """Move ranges into messages.jsonl: those that were reached from below, or all of them."""
-        while self.joined < len(self.ranges) and not self._parting:
+    @property
+    def is_whole(self) -> bool:
+        """All ranges are in messages.jsonl."""
+        return self.joined == len(self.ranges)
+
+    def join(self, everything: bool = False, most: float = math.inf) -> int:
+        """Move ranges into messages.jsonl: those that were reached from below, or all of them; no more once so many bytes
+        were moved. Returns these."""
+        moved = 0
+        while not self.is_whole and not self._parting and moved < most:
             upper = self.ranges[self.joined]
             reached = self.joined == 0 or self.ranges[self.joined - 1].hi >= upper.lo
             if not (reached or everything):
-                return
+                break
+            moved += upper.size
             self._absorb(upper)
+        return moved
 
     def unsynced(self) -> list[Callable[[], None]]:
         """What makes the data durable: to be done before the journal speaks of it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tgbulk.stages.archive.id_range import IdRange, merge
+from tgbulk.stages.archive.id_range import IdRange, add_range
 
 #: Ranges of an account that are kept; of more, the lower half is known no more.
 MOST = 2000
@@ -21,17 +21,24 @@ class Sources:
         #: whether it has to be written
         self.dirty = False
 
+    def is_other(self, account: int) -> bool:
+        """Whether it would be the second account: then add() has to know what is there."""
+        return not self.ids and account != self._main
+
     def add(self, account: int, ids: IdRange, before: Iterable[IdRange]) -> None:
         """This account brought these ids; before: all that was there."""
-        if not self.ids:
+        if self.is_other(account):
             there = list(before)
-            if not there:
+            if there:
+                self.ids[self._main] = there
+            else:
                 self._main = account
-            if account == self._main:
-                return
-            self.ids[self._main] = there
-        known = merge([*self.ids.get(account, ()), ids])
-        self.ids[account] = known if len(known) <= MOST else known[len(known) // 2 :]
+        if not self.ids:
+            return
+        known = self.ids.setdefault(account, [])
+        add_range(known, ids)
+        if len(known) > MOST:
+            del known[: len(known) // 2]
         self.dirty = True
 
     def document(self) -> list[dict[str, Any]] | None:

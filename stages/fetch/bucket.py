@@ -21,9 +21,10 @@ import asyncio
 import contextlib
 import math
 import random
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from tgbulk.stages.fetch.shared_pace import Pace, Shared
 
 #: Requests in flight at the start; Telegram serves about three at a time anyway (docs/spec/history-fetching.md 2).
 START = 3
@@ -34,6 +35,8 @@ GROWTH = 0.07
 ROUND = 0.5
 #: Relative growth of the rate with a success, by the flood waits that it was learnt from: after the first it is a guess.
 PROBES = (1e-2, 2e-3, 1e-4, 3e-6)
+#: The first of these where other accounts wait for what this one finds out.
+AWAITED_PROBE = 3e-2
 #: The same while the rate is a remembered one: a run should not meet a flood wait for what another one found out. What only
 #: one flood wait taught may be far too low, and grows.
 REMEMBERED = (2e-3, 2e-5, 5e-6, 5e-7)
@@ -46,7 +49,7 @@ ENOUGH = 5
 #: Added to a wait: the answer's way back took time, and clocks differ. Seconds, and a share of the wait at most.
 SLACK = 0.05
 #: Slots of time, spent late, that may be made up for at most.
-CATCH_UP = 3
+CATCH_UP = 12
 #: The least that a flood wait lasts, whatever the server says; twice as long after each one without a success in between.
 FLOOR_SECONDS = 1.0
 LONGEST_FLOOR = 64.0
@@ -75,40 +78,6 @@ SPARED = 0.1
 
 class Halted(Exception):
     """Nothing more is to be asked: the run stops."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """What was learnt of a limit; the next run begins with it (stages/fetch/pace.py)."""
-
-    #: requests a second, and how many at once
-    rate: float
-    allowance: float
-    #: which of PROBES holds
-    lessons: int
-    #: requests served since the last flood wait
-    served: int
-
-
-class Shared:
-    """What the accounts of a run have learnt of one method. Each has a limit of its own; as a rule all have the same."""
-
-    def __init__(self) -> None:
-        #: the first one that met a flood wait: it finds out how much is allowed, the others are careful meanwhile
-        self.pioneer: Bucket | None = None
-        #: the most that one has found out
-        self.pace: Pace | None = None
-
-    def tell(self, pace: Pace) -> None:
-        if self.pace is None or pace.lessons >= self.pace.lessons:
-            self.pace = pace
-
-
-class SharedPaces(defaultdict[tuple[str, bool], Shared]):
-    """By the method, and whether in a takeout."""
-
-    def __init__(self) -> None:
-        super().__init__(Shared)
 
 
 class Bucket:
@@ -216,6 +185,7 @@ class Bucket:
                 self._started = now
             if self._credit:
                 self._credit -= 1
+                self._next = max(self._next, now)  # what is made up for here is not made up for twice
             elif self.rate is not None:
                 late = min(CATCH_UP, self._allowance / 2) if self._top_rate is None else 0.0
                 gap = 1 / self.rate
@@ -244,6 +214,7 @@ class Bucket:
     def shut(self, error: Exception) -> None:
         """Whoever waits here, and whoever comes, gets this error."""
         self._shut = error
+        self._shared.leave(self)
         self._left.set()
 
     async def _rest(self, seconds: float | None) -> None:
@@ -252,6 +223,12 @@ class Bucket:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._left.wait()
+
+    def give_back(self) -> None:
+        """Nothing was sent: whoever comes next may go in its place."""
+        if self.rate is not None:
+            self._next -= 1 / self.rate
+        self.cancel()
 
     def cancel(self) -> None:
         """Nothing was sent, or the answer says nothing about the rate."""
@@ -274,7 +251,8 @@ class Bucket:
             # A rate that is known spaces the requests; before, it may be far too high.
             self.window = useful if self._lessons and self.answer_seconds else min(useful, self.window + ROUND / self.window)
             probes = REMEMBERED if self._remembered and not self.floods else PROBES
-            growth = probes[self._lesson()] * (1 + (self._served / PROBE_SPAN) ** 2)
+            probe = AWAITED_PROBE if not self._lessons and self._shared.is_awaited(self) else probes[self._lesson()]
+            growth = probe * (1 + (self._served / PROBE_SPAN) ** 2)
             self._set_rate(self.rate * (1 + growth))
         elif self._served > BURST:
             self.window = min(self._useful(), self.window * (1 + GROWTH))
@@ -322,10 +300,9 @@ class Bucket:
     def _guess(self, now: float) -> None:
         """At the first flood wait. How much of what was served was allowance, nobody knows: half, or else BURST."""
         self.window = max(1.0, self.window / 2)
-        self._shared.pioneer = self._shared.pioneer or self
         self._first = len(self._answers), now - self._answers[0] if self._answers else 0.0
         began = now if self._started is None else self._started
-        careful = 1.0 if self._shared.pioneer is self else CAREFUL
+        careful = 1.0 if self._shared.flooded(self) else CAREFUL
         self._set_rate(max(1.0, careful * self._served / 2, self._served - BURST) / max(now - began, SLACK))
 
     def _learn(self, now: float, pace: float) -> None:
@@ -357,7 +334,7 @@ class Bucket:
         it learns its own; where its own is more, it goes its own way.
         """
         other, rate = self._shared.pace, self.rate
-        if self._remembered or rate is None or self._shared.pioneer is self:
+        if self._remembered or rate is None or self._shared.leads(self):
             return self._lessons
         if other is None or other.lessons <= self._lessons:
             return max(self._lessons, 1)

@@ -13,7 +13,7 @@ from tgbulk.engine.metric import Meter, Number
 from tgbulk.stages.fetch.access import Access
 from tgbulk.stages.fetch.allowance import Allowance
 from tgbulk.stages.fetch.backlog import Backlog
-from tgbulk.stages.fetch.bucket import Bucket, Halted, SharedPaces
+from tgbulk.stages.fetch.bucket import Bucket, Halted
 from tgbulk.stages.fetch.client import ENDED, plain
 from tgbulk.stages.fetch.error import (
     AuthNeededError,
@@ -24,6 +24,7 @@ from tgbulk.stages.fetch.error import (
 )
 from tgbulk.stages.fetch.pace import Paces
 from tgbulk.stages.fetch.sender import NoAnswer, method_name
+from tgbulk.stages.fetch.shared_pace import SharedPaces
 from tgbulk.stages.fetch.takeout import Takeout
 from tgbulk.stages.fetch.trouble import TRIES, TROUBLE, pause
 
@@ -66,6 +67,8 @@ class Caller:
     def limit(self, method: str, most: int, rate: float | None = None) -> None:
         """Bound a method: requests in flight, and perhaps requests a second. Else it begins at the pace of earlier runs,
         those in a takeout where this is one."""
+        if method in self._buckets:
+            self._shared.leave(self._buckets[method])
         bucket = self._buckets[method] = Bucket(most, rate, shared=self._shared[method, self.takeout is not None])
         known = self._paces.get(method, self.takeout is not None) if self._paces and rate is None else None
         if known is not None:
@@ -119,6 +122,11 @@ class Caller:
         self._halted = True
         for bucket in self._buckets.values():
             bucket.shut(Halted())
+
+    def withdraw(self) -> None:
+        """No other account waits any more for what this one finds out."""
+        for bucket in self._buckets.values():
+            self._shared.leave(bucket)
 
     async def call(self, request: TLRequest) -> Any:
         """Ask for admission, then exchange()."""

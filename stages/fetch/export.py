@@ -404,6 +404,7 @@ class Export:
         if reader.failure:
             return
         reader.failure = failure
+        reader.caller.withdraw()
         if self._accounts.alive:
             self._notify(Notice(f"{failure}; the other accounts continue"))
         else:

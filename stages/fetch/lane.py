@@ -144,7 +144,7 @@ class Lane:
                 self._jobs += 1
                 group.create_task(self._work(*found))
                 continue
-            bucket.cancel()
+            bucket.give_back()
             # The last chat may have ended while this lane stood at the bucket: nothing changes any more then.
             if not self._over():
                 self._events.idle(self._reader)
@@ -157,7 +157,7 @@ class Lane:
         peer = walk.peers.get(self._reader.number)
         try:
             if peer is None:  # the account was lost between admission and now
-                self._caller.bucket(METHOD).cancel()
+                self._caller.bucket(METHOD).give_back()
                 raise Halted
             if isinstance(job, Probe):
                 walk.probed(await self._probe(walk))

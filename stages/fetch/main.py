@@ -18,7 +18,6 @@ from tgbulk.engine.metric import Meter
 from tgbulk.stages.archive.folder import Archive
 from tgbulk.stages.fetch.access import Access
 from tgbulk.stages.fetch.bound import State
-from tgbulk.stages.fetch.bucket import SharedPaces
 from tgbulk.stages.fetch.config import FetchContext
 from tgbulk.stages.fetch.error import AuthNeededError, first
 from tgbulk.stages.fetch.export import Export
@@ -26,6 +25,7 @@ from tgbulk.stages.fetch.name import parse_name
 from tgbulk.stages.fetch.names import ChatNames
 from tgbulk.stages.fetch.pipeline import Pipeline
 from tgbulk.stages.fetch.reader import Reader, open_reader
+from tgbulk.stages.fetch.shared_pace import SharedPaces
 from tgbulk.stages.fetch.standstill import StandstillWatch
 from tgbulk.stages.protocol.event import (
     ABANDONED,

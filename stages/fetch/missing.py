@@ -15,6 +15,9 @@ from tgbulk.stages.fetch.history import LIMIT
 
 #: Messages that a range must still have, as far as one can tell, to be worth two: a split costs up to one page more.
 WORTH_SPLITTING = 300
+#: Messages that a split leaves below, at most: lower ranges end early, and the file of a large chat grows from below. Halves
+#: would all end at the same time, and then be copied together at once.
+LEFT_BELOW = 10_000
 #: The highest id that a message can have: 32 bits with a sign.
 LAST_ID = (1 << 31) - 1
 #: The part of a page that is asked for after one that could not be decoded.
@@ -90,8 +93,8 @@ class MissingRanges:
         return best if best is not None and _width(best) * self.density > WORTH_SPLITTING else None
 
     def split(self, one: WalkRange) -> WalkRange:
-        """Take the upper half of a range that is under way, to be asked for at once."""
-        middle = one.next + _width(one) // 2
+        """Take the upper part of a range that is under way, to be asked for at once."""
+        middle = one.next + min(_width(one) // 2, int(LEFT_BELOW / self.density))
         upper = WalkRange(middle, middle, one.hi, Phase.ASKED)
         one.hi = middle
         self.ranges.insert(self.ranges.index(one) + 1, upper)

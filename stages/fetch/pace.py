@@ -16,8 +16,9 @@ from tgbulk.engine import document
 from tgbulk.engine.durable import write_whole
 from tgbulk.engine.error import StorageError
 from tgbulk.stages.fetch.access import Access
-from tgbulk.stages.fetch.bucket import PROBES, Pace
+from tgbulk.stages.fetch.bucket import PROBES
 from tgbulk.stages.fetch.session import Session
+from tgbulk.stages.fetch.shared_pace import Pace
 
 #: Days after which a limit may be another one: fewer flood waits count as its teachers, and then none.
 UNCERTAIN_DAYS = 7

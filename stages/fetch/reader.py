@@ -12,7 +12,6 @@ from tgbulk.engine.lock import Lock
 from tgbulk.engine.metric import Meter, Number
 from tgbulk.stages.fetch.access import Access
 from tgbulk.stages.fetch.account import open_account
-from tgbulk.stages.fetch.bucket import SharedPaces
 from tgbulk.stages.fetch.caller import Caller
 from tgbulk.stages.fetch.config import FetchConfig
 from tgbulk.stages.fetch.history import METHOD
@@ -20,6 +19,7 @@ from tgbulk.stages.fetch.pace import open_paces
 from tgbulk.stages.fetch.peer_cache import PeerCache
 from tgbulk.stages.fetch.resolver import RESOLVE, Resolver
 from tgbulk.stages.fetch.session import Session
+from tgbulk.stages.fetch.shared_pace import SharedPaces
 from tgbulk.stages.fetch.takeout import REFUSED, Takeout, refused
 from tgbulk.stages.protocol.event import Notice, Waiting
 

@@ -199,7 +199,8 @@ class Boxes:
         """A page with all of these ids is there, which may be older than what was told since it was asked for."""
         row = file.row
         kept = self._meanwhile.get(row.account, {}) if is_common(row.marked_id) else {}
-        for number in file.having([one for one in kept if one in ids]):
+        meant = [one for one in kept if one in ids]
+        for number in file.having(meant) if meant else ():
             told, sighting = kept[number]
             seen = replace(sighting, pts=told.pts or sighting.pts)
             self._count(row.marked_id, file.see([told], seen, False) if told.line else file.delete([number], seen))

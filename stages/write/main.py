@@ -18,6 +18,9 @@ from tgbulk.stages.protocol.event import Finish, Ready, report_failure
 from tgbulk.stages.write.config import WriteContext
 from tgbulk.stages.write.writer import Writer
 
+#: Without a block for so long, what can wait is done.
+LULL_SECONDS = 0.02
+
 
 def main(control: Channel, context: WriteContext) -> None:
     """Serve until asked to finish and every worker is gone, or until the supervisor is gone. Holds the archive's lock."""
@@ -49,6 +52,8 @@ def _serve(control: Channel, writer: Writer, meter: Meter) -> None:
     while not (finishing and workers == 0):
         beat()
         timeout = BEAT_SECONDS if writer.due is None else max(0.0, writer.due - time.monotonic())
+        if writer.joining:
+            timeout = min(timeout, LULL_SECONDS)
         with upstream:
             ready = selector.select(timeout)
         for key, _ in ready:
@@ -65,7 +70,7 @@ def _serve(control: Channel, writer: Writer, meter: Meter) -> None:
                 workers += 1
             elif isinstance(frame, Finish):
                 finishing = True
-        if writer.due is not None and time.monotonic() >= writer.due:
+        if (writer.joining and not ready) or (writer.due is not None and time.monotonic() >= writer.due):
             writer.commit()
 
 

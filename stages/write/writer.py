@@ -39,8 +39,10 @@ if TYPE_CHECKING:
 #: What takes the place of a receipt.
 Reply = OpenReply | MediaBatch | VideoBatch | DifferenceReceipt | StateReply | AnnexReply
 #: A commit is due after so many bytes, or so many seconds after the first of them.
-COMMIT_BYTES = 8 * 1024 * 1024
+COMMIT_BYTES = 32 * 1024 * 1024
 COMMIT_SECONDS = 1.0
+#: Bytes that are joined in one commit: of chats that end together there may be gigabytes, and other blocks wait meanwhile.
+JOIN_BYTES = 16 * 1024 * 1024
 #: What was told comes of many boxes at a time: it is committed after so many seconds, but not more often than that.
 TOLD_SECONDS = 0.2
 
@@ -81,6 +83,8 @@ class Writer:
         self._uncommitted = 0
         #: monotonic time at which a commit is due, None when nothing waits for one
         self.due: float | None = None
+        #: chats have ended that take more commits: there is work while nothing comes
+        self.joining = False
         self._committed_at = float("-inf")
 
     def take(self, block: Block, descriptors: list[int]) -> None:
@@ -128,7 +132,10 @@ class Writer:
             self._meter.set("media_files", progress.files)
             self._meter.set("media_bytes", progress.bytes)
         with self._committing:
+            began, joined = time.monotonic(), 0
             dirty = {stream: chat for stream, chat in self._open.items() if chat.dirty}
+            for chat in dirty.values():
+                joined += chat.join(JOIN_BYTES - joined)
             sync_together([one for chat in [*dirty.values(), *self._boxes.changed] for one in chat.unsynced()])
             rows = [*(chat.prepare() for chat in dirty.values()), *self._boxes.prepare()]
             if rows:
@@ -142,12 +149,18 @@ class Writer:
                 self._committed[chat.row.marked_id] = chat.row
                 self._control.send(ChatProgress(stream, chat.row.messages))
             for stream in list(self._ending):
-                self._end(stream, self._ending.pop(stream))
+                if not self._open[stream].is_joining:
+                    self._end(stream, self._ending.pop(stream))
             self._boxes.committed()
         self._committed_at = time.monotonic()
+        self.joining = bool(self._ending)
+        if self.joining:
+            self._expect_commit(2 * self._committed_at - began)  # as long again for what comes meanwhile
 
     def close(self) -> None:
         self.commit()
+        while self._ending:
+            self.commit()
         for chat in self._open.values():
             chat.close()
         self._open.clear()
@@ -225,7 +238,7 @@ class Writer:
 
     def _begin(self, stream: int, record: ChatRecord) -> OpenReply:
         """Open a chat: the reply says what is covered, or refuses it."""
-        if any(one.marked_id == record.marked_id for one in self._ending.values()):
+        while any(one.marked_id == record.marked_id for one in self._ending.values()):
             self.commit()  # of an earlier turn of a follower, or an earlier name of a feed
         row = self._row(record)
         if row.account != record.account and record.type in ACCOUNT_SPACE:

@@ -70,7 +70,7 @@ class Scene:
             await asyncio.sleep(0)
             return resolve()
 
-        caller = SimpleNamespace(bucket=lambda _: self.bucket, exchange=exchange, takeout=None)
+        caller = SimpleNamespace(bucket=lambda _: self.bucket, exchange=exchange, takeout=None, withdraw=lambda: None)
         resolver = SimpleNamespace(resolve=found, forget=lambda _: None)
         self.readers: list[Any] = [
             SimpleNamespace(number=number, caller=caller, resolver=resolver, failure=None, me=1) for number in (0, 1)

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from tgbulk.stages.archive.id_range import EVERYTHING, UNBOUNDED, IdRange, contains, intersect, merge, subtract
+from tgbulk.stages.archive.id_range import EVERYTHING, UNBOUNDED, IdRange, add_range, contains, intersect, merge, subtract
 
 
 def ids(ranges: list[IdRange]) -> set[int]:
@@ -30,6 +30,10 @@ def test_sets_of_ranges_are_sets_of_ids(seed: int) -> None:
     assert is_apart(merged)
     assert is_apart(others)
     assert ids(merged) == ids(some)
+    grown = list[IdRange]()
+    for one in some:
+        add_range(grown, one)
+    assert grown == merged
     assert ids(subtract(merged, others)) == ids(some) - ids(others)
     assert is_apart(subtract(merged, others))
     assert ids(intersect(merged, bounds)) == ids(some) & ids([bounds])

@@ -11,7 +11,8 @@ from support.limited import LATENCY, FloodWait, Server
 from support.virtual import virtually
 from tgbulk.stages.fetch import bucket as bucket_module
 from tgbulk.stages.fetch.allowance import Allowance
-from tgbulk.stages.fetch.bucket import Bucket, Pace, Shared
+from tgbulk.stages.fetch.bucket import Bucket
+from tgbulk.stages.fetch.shared_pace import Pace, Shared
 
 REQUESTS = 2000
 
@@ -429,6 +430,23 @@ def test_a_rate_that_one_flood_wait_taught_is_outgrown() -> None:
     assert server.share > 0.8
 
 
+def test_who_had_nothing_to_ask_takes_nobody_s_turn() -> None:
+    """A lane is admitted before it knows whether there is a job."""
+    async def main() -> list[float]:
+        bucket, sent = Bucket(16, 10), list[float]()
+        for number in range(9):
+            await bucket.enter()
+            if number % 3:
+                bucket.give_back()
+            else:
+                sent.append(asyncio.get_running_loop().time())
+                bucket.succeeded()
+        assert not bucket.flying
+        return [one - sent[0] for one in sent]
+
+    assert virtually(main()) == pytest.approx([0, 0.1, 0.2])
+
+
 def test_time_in_which_there_was_nothing_to_ask_for_teaches_nothing() -> None:
     """A lane enters before it has a job, and may wait long for the first one."""
     async def main() -> float:
@@ -471,6 +489,25 @@ def test_accounts_with_one_limit_learn_it_from_each_other(number: int) -> None:
         server.drain(2.0)
         again(pace, 0.0, server, REQUESTS // 2)
         assert server.floods == 0
+
+
+def test_where_the_account_that_finds_out_is_gone_another_one_does() -> None:
+    async def main() -> list[Bucket]:
+        shared = Shared()
+        buckets = [Bucket(16, shared=shared) for _ in range(4)]
+        clients = [Client(Server(10, 25, 0.03, luck), bucket) for luck, bucket in enumerate(buckets)]
+        await asyncio.gather(*[client.run(60) for client in clients])
+        found = [bucket for bucket in buckets if shared.leads(bucket)]
+        assert len(found) == 1
+        assert shared.is_awaited(found[0])
+        assert shared.pace is None
+        found[0].shut(Exception())
+        left = [client for client, bucket in zip(clients, buckets, strict=True) if bucket is not found[0]]
+        await asyncio.gather(*[client.run(600) for client in left])
+        assert shared.pace is not None
+        return [bucket for bucket in buckets if bucket is not found[0]]
+
+    assert all(bucket.rate == pytest.approx(10, rel=0.1) for bucket in virtually(main()))
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from telethon.tl import functions
 
 from support.virtual import virtually
 from tgbulk.engine import document
-from tgbulk.stages.fetch.bucket import Pace
 from tgbulk.stages.fetch.caller import PARK_SECONDS, Caller
 from tgbulk.stages.fetch.error import FloodParkedError
 from tgbulk.stages.fetch.pace import DAY_SECONDS, MOST_PARKED, Paces
+from tgbulk.stages.fetch.shared_pace import Pace
 
 METHOD = "updates.getState"
 LEARNT = Pace(9.98, 24.5, 3, 1200)

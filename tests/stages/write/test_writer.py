@@ -23,6 +23,7 @@ from tgbulk.engine.ring import BLOCK_SIZE, FRAME_SIZE
 from tgbulk.stages.archive.id_range import UNBOUNDED, IdRange
 from tgbulk.stages.archive.quarantine import Quarantine, RawRequest, Undecoded
 from tgbulk.stages.archive.reader import ArchiveReader
+from tgbulk.stages.archive.row import GAPS, OPEN
 from tgbulk.stages.fetch.missing import MissingRanges
 from tgbulk.stages.process.page import transform
 from tgbulk.stages.process.seen_peers import SeenPeers
@@ -93,6 +94,34 @@ def test_the_end_of_a_chat_is_told_once_it_is_committed(tmp_path: Path) -> None:
     assert line.said() == [ChatProgress(0, 1), stated, ChatEnded(0, CHAT, 1, 1, 1, 12)]
     line.close()
     assert (about["id"], about["state"], about["messages"], about["empty_ids"]) == (CHAT, "complete", 1, [[2, 2]])
+
+
+def test_a_chat_of_many_ranges_is_joined_in_several_commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends with the last of them: until then others get their turn, and a crash leaves a chat that goes on."""
+    monkeypatch.setattr(writer_module, "JOIN_BYTES", 1)
+    line = Line(tmp_path / "0")
+    line.begin(record())
+    for number in (1, 11, 21, 31):
+        line.page(made.page([made.message(number)]), number, bound=number + 5, range_start=number)
+    line.writer.commit()
+    line.end(record(), state=GAPS)
+    for left in (2, 1):
+        line.writer.commit()
+        assert (line.writer.joining, line.writer.due is None) == (True, False)
+        assert not any(isinstance(one, ChatStated) for one in line.said())
+        assert len(list((line.root / "chats" / str(CHAT) / "segments").iterdir())) == left
+    line = line.crash(tmp_path / "1")
+    row = ArchiveReader(line.root).row(CHAT)
+    assert row is not None
+    assert (row.state, row.joined, len(row.ranges)) == (OPEN, 3, 4)
+    assert len(line.begin(record()).covered) == 4
+    line.end(record(), state=GAPS)
+    line.writer.commit()
+    assert (line.writer.joining, line.writer.due) == (False, None)
+    assert any(isinstance(one, ChatStated) for one in line.said())
+    line.close()
+    assert [one["id"] for one in lines(line.root)] == [1, 11, 21, 31]
+    assert not (line.root / "chats" / str(CHAT) / "segments").exists()
 
 
 def test_a_chat_that_is_opened_again_before_its_end_was_committed(tmp_path: Path) -> None:
@@ -298,8 +327,9 @@ def test_a_damaged_chat_is_refused_until_its_folder_is_moved_away(tmp_path: Path
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_crashes_at_any_page_leave_the_same_archive(tmp_path: Path, seed: int) -> None:
+def test_crashes_at_any_page_leave_the_same_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     """Ranges in any order, commits at any time, several crashes: byte for byte the undisturbed messages.jsonl."""
+    monkeypatch.setattr(writer_module, "JOIN_BYTES", (1, writer_module.JOIN_BYTES)[seed % 2])
     source = random.Random(seed)
     history = History(source)
     line = Line(tmp_path / "0")
@@ -326,7 +356,8 @@ def test_crashes_at_any_page_leave_the_same_archive(tmp_path: Path, seed: int) -
 def test_crashes_within_a_commit_leave_the_same_archive(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, power_cut: bool
 ) -> None:
-    """Every moment of a run that parts and joins segments."""
+    """Every moment of a run that parts and joins segments, at once or one a commit."""
+    monkeypatch.setattr(writer_module, "JOIN_BYTES", (1, writer_module.JOIN_BYTES)[seed % 2])
     source = random.Random(seed)
     history = History(source)
     line = Line(tmp_path / "live")
@@ -349,8 +380,11 @@ def test_crashes_within_a_commit_leave_the_same_archive(
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_the_journal_speaks_of_nothing_that_a_power_cut_would_take(tmp_path: Path, seed: int) -> None:
+def test_the_journal_speaks_of_nothing_that_a_power_cut_would_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
     """Not even when ranges part and join: what a row names, names of files and folders included, was synced before it."""
+    monkeypatch.setattr(writer_module, "JOIN_BYTES", (1, writer_module.JOIN_BYTES)[seed % 2])
     source = random.Random(seed)
     history = History(source)
     after: list[list[str]] = []
