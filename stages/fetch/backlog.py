@@ -8,6 +8,8 @@ from collections import deque
 MOST_BYTES = 32 << 20
 #: What an answer is expected to have, at least: a page of ordinary messages.
 EXPECTED_BYTES = 64 << 10
+#: The same of the first answers, of which nobody knows: of a server whose answers are large, hundreds could be on their way.
+FIRST_BYTES = 1 << 20
 #: By this share the expectation falls with each smaller answer.
 FORGETTING = 0.05
 
@@ -18,10 +20,10 @@ class Backlog:
     Whoever waits for a share holds no slot, and whoever waits for a slot no share: so shares come back.
     """
 
-    def __init__(self, most: int = MOST_BYTES) -> None:
+    def __init__(self, most: int = MOST_BYTES, expected: int = FIRST_BYTES) -> None:
         self._most = most
         #: bytes that an answer may have, as the largest of late had
-        self._expected = float(EXPECTED_BYTES)
+        self._expected = float(expected)
         #: requests on the way, and bytes of answers that wait for a slot
         self.flying = 0
         self.bytes = 0

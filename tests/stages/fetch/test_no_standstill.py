@@ -20,7 +20,7 @@ from tgbulk.engine.channel import Channel, data_pair
 from tgbulk.engine.frame import pack
 from tgbulk.engine.hop import Ack, Page, WorkerGone
 from tgbulk.engine.metric import Meter
-from tgbulk.stages.fetch.backlog import EXPECTED_BYTES, Backlog
+from tgbulk.stages.fetch.backlog import EXPECTED_BYTES, FIRST_BYTES, Backlog
 from tgbulk.stages.fetch.caller import Caller
 from tgbulk.stages.fetch.history import METHOD
 from tgbulk.stages.fetch.lane import Lane
@@ -306,9 +306,26 @@ def test_large_payloads_leave_slots_free(size: int, inside: int) -> None:
     asyncio.run(main())
 
 
+def test_of_answers_that_nobody_knows_few_are_asked_for_at_once() -> None:
+    async def main() -> None:
+        backlog = Backlog(4 * FIRST_BYTES)
+        tasks = [asyncio.create_task(backlog.enter()) for _ in range(200)]
+        await asyncio.sleep(0)
+        assert backlog.flying == 4
+        for _ in range(100):  # they are small
+            backlog.leave(EXPECTED_BYTES)
+            backlog.wait(0)
+            await asyncio.sleep(0)
+        assert backlog.flying > 4 * FIRST_BYTES // EXPECTED_BYTES // 2
+        for task in tasks:
+            task.cancel()
+
+    asyncio.run(main())
+
+
 def test_shares_go_in_turn_and_come_back() -> None:
     async def main() -> None:
-        backlog = Backlog(3 * EXPECTED_BYTES)
+        backlog = Backlog(3 * EXPECTED_BYTES, EXPECTED_BYTES)
         got: list[int] = []
 
         async def ask(number: int) -> None:
