@@ -68,7 +68,9 @@ class ChatFile:
         #: which account brought what
         self.sources = Sources(row.account)
         self._record: ChatRecord | None = None
+        #: when chat.json was written, and whether it says who brought what
         self._described = 0.0
+        self._sourced = False
         self._ended = False
         self._annexes: AnnexFiles | None = None
 
@@ -251,7 +253,9 @@ class ChatFile:
         for gap in self._filled:
             self._quarantine.remove(gap)
         self._filled.clear()
-        if self.sources.dirty and self._record and time.monotonic() >= self._described + SOURCES_SECONDS:
+        # At once where chat.json still says that one account brought all.
+        due = not self._sourced or time.monotonic() >= self._described + SOURCES_SECONDS
+        if due and self.sources.dirty and self._record:
             self.describe(self._record)
         if self._annexes is not None and self._annexes.dirty:
             self._annexes.commit()
@@ -262,7 +266,9 @@ class ChatFile:
         self._record = record
         self._described = time.monotonic()
         self.sources.dirty = False
-        ChatAbout.of(record, self.row, self.covered, self.state(record), self.sources.document()).write(self.folder)
+        sources = self.sources.document()
+        ChatAbout.of(record, self.row, self.covered, self.state(record), sources).write(self.folder)
+        self._sourced = sources is not None
 
     def state(self, record: ChatRecord) -> Statement:
         """What can be said of the chat's completeness."""

@@ -1,6 +1,7 @@
 """The write stage's work: blocks in, lines on disk in order, commits in the journal."""
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Sequence
@@ -121,8 +122,11 @@ class Writer:
         """The last block of this worker was taken."""
         self._notify(WorkerGone(worker))
 
-    def commit(self) -> None:
-        """Make everything durable: data first, then the journal record that speaks of it, then chat.json."""
+    def commit(self, most: float | None = None) -> None:
+        """Make everything durable: data first, then the journal record that speaks of it, then chat.json.
+
+        most: bytes to be joined, instead of JOIN_BYTES.
+        """
         self.due = None
         self._uncommitted = 0
         if self._media and self._media.dirty:
@@ -132,10 +136,10 @@ class Writer:
             self._meter.set("media_files", progress.files)
             self._meter.set("media_bytes", progress.bytes)
         with self._committing:
-            began, joined = time.monotonic(), 0
+            began, left = time.monotonic(), JOIN_BYTES if most is None else most
             dirty = {stream: chat for stream, chat in self._open.items() if chat.dirty}
             for chat in dirty.values():
-                joined += chat.join(JOIN_BYTES - joined)
+                left -= chat.join(left)
             sync_together([one for chat in [*dirty.values(), *self._boxes.changed] for one in chat.unsynced()])
             rows = [*(chat.prepare() for chat in dirty.values()), *self._boxes.prepare()]
             if rows:
@@ -158,9 +162,7 @@ class Writer:
             self._expect_commit(2 * self._committed_at - began)  # as long again for what comes meanwhile
 
     def close(self) -> None:
-        self.commit()
-        while self._ending:
-            self.commit()
+        self.commit(math.inf)
         for chat in self._open.values():
             chat.close()
         self._open.clear()
@@ -238,8 +240,8 @@ class Writer:
 
     def _begin(self, stream: int, record: ChatRecord) -> OpenReply:
         """Open a chat: the reply says what is covered, or refuses it."""
-        while any(one.marked_id == record.marked_id for one in self._ending.values()):
-            self.commit()  # of an earlier turn of a follower, or an earlier name of a feed
+        if any(one.marked_id == record.marked_id for one in self._ending.values()):
+            self.commit(math.inf)  # of an earlier turn of a follower, or an earlier name of a feed
         row = self._row(record)
         if row.account != record.account and record.type in ACCOUNT_SPACE:
             return OpenReply(Refusal.OTHER_ACCOUNT)

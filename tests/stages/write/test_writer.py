@@ -20,6 +20,7 @@ from tgbulk.engine.folder import Place
 from tgbulk.engine.frame import pack
 from tgbulk.engine.journal import Journal
 from tgbulk.engine.ring import BLOCK_SIZE, FRAME_SIZE
+from tgbulk.stages.archive import chat as chat_module
 from tgbulk.stages.archive.id_range import UNBOUNDED, IdRange
 from tgbulk.stages.archive.quarantine import Quarantine, RawRequest, Undecoded
 from tgbulk.stages.archive.reader import ArchiveReader
@@ -122,6 +123,23 @@ def test_a_chat_of_many_ranges_is_joined_in_several_commits(tmp_path: Path, monk
     line.close()
     assert [one["id"] for one in lines(line.root)] == [1, 11, 21, 31]
     assert not (line.root / "chats" / str(CHAT) / "segments").exists()
+
+
+def test_who_brought_what_is_said_from_the_second_account_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once: until then one account brought all. Then now and then, for it may be long, and at the end."""
+    monkeypatch.setattr(chat_module, "SOURCES_SECONDS", float("inf"))
+    line = Line(tmp_path)
+    line.begin(record())
+    brought: list[Any] = []
+    for number, account in ((1, 77), (2, 12), (3, 12)):
+        where = {"range_start": 1, "first": number, "bound": number + 1, "origin": account}
+        line.send(PayloadKind.HISTORY, made.page([made.message(number)]), **where)
+        line.writer.commit()
+        brought.append({one["account"]: one["ids"] for one in chat_json(tmp_path).get("sources", ())})
+    line.end(record())
+    line.close()
+    brought.append({one["account"]: one["ids"] for one in chat_json(tmp_path)["sources"]})
+    assert brought == [{}, {77: [[1, 1]], 12: [[2, 2]]}, {77: [[1, 1]], 12: [[2, 2]]}, {77: [[1, 1]], 12: [[2, 3]]}]
 
 
 def test_a_chat_that_is_opened_again_before_its_end_was_committed(tmp_path: Path) -> None:
