@@ -44,7 +44,7 @@ class WalkRange:
     phase: Phase = Phase.READY
     #: messages to ask for at a time; fewer where a page could not be decoded
     limit: int = LIMIT
-    #: how often it came empty where it could not be
+    #: how often it came empty at this id, where it could not be
     doubts: int = 0
 
 
@@ -119,7 +119,8 @@ class MissingRanges:
 
     def advance(self, one: WalkRange, next_id: int, ended: bool) -> None:
         """A page of this range is with write; it goes on from `next_id`, or ended there."""
-        one.next = max(one.next, next_id)
+        if next_id > one.next:
+            one.next, one.doubts = next_id, 0
         one.phase = Phase.READY
         one.limit = min(LIMIT, 2 * one.limit)
         if ended or one.next >= one.hi or one.next > LAST_ID:

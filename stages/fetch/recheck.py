@@ -89,4 +89,5 @@ async def _look(chat: Recheckable, ids: IdRange) -> None:
             doubts += 1
             if doubts > DOUBTS:
                 raise ChatError(chat.target.name, f"Telegram gives no message from id {place} on, although it has some", "")
-        place = max(place, receipt.next)
+        if receipt.next > place:
+            place, doubts = receipt.next, 0

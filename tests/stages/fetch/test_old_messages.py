@@ -17,9 +17,11 @@ from tgbulk.stages.protocol.receipt import Receipt
 class Walked:
     """One range, from id 6,000 on, walked by a real lane and the real process against a server that has these messages."""
 
-    def __init__(self, answers: list[list[int]]) -> None:
+    def __init__(self, answers: list[list[int]], growing: bool = False) -> None:
+        """growing: the newest message is that of the next answer, and not of the last one."""
         #: ids of each answer; the last one is given for ever
         self._answers = answers
+        self._growing = growing
         self.asked = 0
         self.kept = b""
         asyncio.run(self._main())
@@ -29,6 +31,7 @@ class Walked:
         self.walk = scene.add(0)
         del self.walk.missing.ranges[0]
         self.walk.missing.ranges[0].hi = 6050  # not worth two
+        self.walk.splitting = not self._growing  # else an answer goes to the question for the newest
         reader: Any = scene.readers[0]
         reader.caller.exchange = self._exchange(scene)
         reader.caller.call = self._newest
@@ -48,7 +51,8 @@ class Walked:
         return exchange
 
     async def _newest(self, *_: Any) -> bytes:
-        return made.page([made.message(max([0, *self._answers[-1]]) or 5999)])
+        told = self._answers[min(self.asked, len(self._answers) - 1)] if self._growing else self._answers[-1]
+        return made.page([made.message(max([0, *told]) or 5999)])
 
     async def _page(self, answer: bytes, first: int, bound: int, last: bool = False, **_: Any) -> Receipt:
         receipt, body = transform(answer, 0, first, bound, SeenPeers(), proved=last)
@@ -79,3 +83,15 @@ def test_a_page_that_begins_at_the_id_or_is_empty_is_none_of_them() -> None:
     assert (found.walk.failure, found.walk.ended) == (None, True)
     assert 2 <= found.asked <= 3
     assert found.kept.count(b"\n") == 1
+
+
+def test_a_message_that_comes_while_the_end_is_asked_for_is_no_doubt_of_the_next_one() -> None:
+    """In a busy chat one comes each time."""
+    found = Walked([one for number in range(6000, 6012) for one in ([], [number])], growing=True)
+    assert (found.walk.failure, found.walk.ended) == (None, True)
+    assert found.kept.count(b"\n") == 12
+
+
+def test_an_end_that_is_none_is_asked_for_some_times() -> None:
+    found = Walked([[6000], *[[]] * 9, [6001]])
+    assert "gives no message from id 6001 on" in str(found.walk.failure)
