@@ -30,6 +30,8 @@ from tgbulk.stages.fetch.session import Session
 QR_SECONDS = (3, 60)
 #: Codes shown before we give up; Telegram's last half a minute each.
 QR_CODES = 20
+#: Bytes of a token that a QR code holds; Telegram's have some dozens.
+TOKEN_BYTES = 1024
 REFUSALS = {
     errors.ApiIdInvalidError: "the API id and the API hash do not belong together",
     errors.ApiIdPublishedFloodError: "this API id is public and Telegram does not let it log in; get your own",
@@ -95,7 +97,7 @@ async def log_in(
                     await _enter(client, asker, by_qr)
                 else:
                     await require_login(client, access)
-                user = await client.get_me()
+                user = await _who(client, access)
             session.keep_draft()
         except AuthNeededError as error:
             raise LoginError(error.args[1]) from error
@@ -108,8 +110,16 @@ async def _refuse_if_alive(access: Access, session: Session) -> None:
     with suppress(AuthNeededError):
         async with connect(access, session.path) as client:
             await require_login(client, access)
-            user = await client.get_me()
+            user = await _who(client, access)
             raise AccountInUseError(access.account, f"{get_display_name(user)} ({user.id})")
+
+
+async def _who(client: TelegramClient, access: Access) -> types.User:
+    """Whose login it is. AuthNeededError where the server knows of none, whatever it said before."""
+    user = await client.get_me()
+    if user is None:
+        raise AuthNeededError(access.account, "the server says that the login is done, and then knows of none")
+    return user
 
 
 async def _enter(client: TelegramClient, asker: Asker, by_qr: bool) -> None:
@@ -174,6 +184,10 @@ async def _by_qr(client: TelegramClient, asker: Asker) -> None:
             token = await client(functions.auth.ImportLoginTokenRequest(token.token))
         if isinstance(token, types.auth.LoginTokenSuccess):
             return
+        if not isinstance(token, types.auth.LoginToken):
+            raise LoginError("Telegram sends from one data centre to the next; try again, or log in by phone")
+        if len(token.token) > TOKEN_BYTES:
+            raise LoginError(f"the server's login token has {len(token.token):,} bytes, too many for a QR code")
         asker.show("tg://login?token=" + base64.urlsafe_b64encode(token.token).decode().rstrip("="))
         left = (token.expires - datetime.now(UTC)).total_seconds()
         with suppress(TimeoutError):

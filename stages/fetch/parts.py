@@ -87,7 +87,10 @@ async def _comments(part: ChatPart, target: Target, caller: Caller, resolver: Re
     root = next(iter(answer.messages), None)
     if root is None:
         raise ChatError(target.name, f"post {part.post} has no comments", "", "not_found")
-    group = await resolver.adopt(target.name, _chat_of(root, answer.chats))
+    found = _chat_of(root, answer.chats)
+    if found is None:
+        raise ChatError(target.name, f"Telegram does not say in which group the comments of post {part.post} are", "")
+    group = await resolver.adopt(target.name, found)
     if part.comment:
         return Located(group, [IdRange(part.comment, part.comment + 1)])
     newest = max(answer.max_id or 0, root.id)
@@ -95,4 +98,6 @@ async def _comments(part: ChatPart, target: Target, caller: Caller, resolver: Re
 
 
 def _chat_of(message: Any, chats: list[Any]) -> Any:
-    return next(chat for chat in chats if chat.id == message.peer_id.channel_id)
+    """The supergroup of a message, None where it is not among these."""
+    number = getattr(message.peer_id, "channel_id", None)
+    return next((chat for chat in chats if chat.id == number), None)

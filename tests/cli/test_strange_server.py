@@ -28,6 +28,7 @@ ASKED = {
     "help.getConfig": EXPORT,
     "account.initTakeoutSession": (*EXPORT[:3], "--takeout", "yes"),
     "messages.getSplitRanges": (*EXPORT[:3], "--takeout", "yes"),
+    "messages.getDiscussionMessage": ("export", "--quiet", f"https://t.me/{TOWN[1:]}/5?comment="),
     "messages.getDialogs": ("chats",),
     "messages.getDialogFilters": ("chats", "--folder", "Work"),
 }
@@ -158,3 +159,38 @@ def test_an_auth_key_that_cannot_be_made(home: Tgbulk, tmp_path: Path, how: str)
     done = home("login", "--account", "another", "--phone", account["phone"], "--code", account["code"])
     assert done.returncode == 7, done.stderr
     assert "cannot be used" in done.stderr
+
+
+def test_comments_of_a_group_that_is_not_named(home: Tgbulk, tmp_path: Path) -> None:
+    method = "messages.getDiscussionMessage"
+    home.dc.control("lie", method=method, lie="change", field="chats", value=[])
+    done = home(*words_of(ASKED[method], tmp_path))
+    assert done.returncode == 4
+    assert "does not say in which group the comments of post 5 are" in done.stderr
+
+
+MIGRATE = raw(bytes(types.auth.LoginTokenMigrateTo(2, b"token")))
+NOBODY = types.auth.Authorization(types.UserEmpty(5))
+
+
+@pytest.mark.parametrize(
+    ("lies", "words", "said"),
+    [
+        ({"auth.exportLoginToken": MIGRATE, "auth.importLoginToken": MIGRATE}, ["--qr"], "one data centre to the next"),
+        ({"auth.exportLoginToken": raw(bytes(types.auth.LoginTokenSuccess(NOBODY)))}, ["--qr"], "knows of none"),
+        ({"auth.exportLoginToken": raw(bytes(types.auth.LoginToken(None, bytes(9000))))}, ["--qr"], "too many for a QR"),
+        ({"auth.signIn": raw(bytes(NOBODY))}, [], "knows of none"),
+    ],
+)
+def test_logins_that_are_none(home: Tgbulk, lies: dict[str, Any], words: list[str], said: str) -> None:
+    account = home.dc.accounts[0]
+    try:
+        for method, lie in lies.items():
+            home.dc.control("lie", method=method, **lie)
+        done = home("login", "--account", "new", *(words or ["--phone", account["phone"], "--code", account["code"]]))
+    finally:
+        for method in lies:
+            home.dc.control("lie", method=method)
+    assert done.returncode == 5
+    assert "login failed: " in done.stderr
+    assert said in done.stderr
