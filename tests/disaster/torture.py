@@ -74,12 +74,12 @@ class Trial:
         done = rig.export(archive, *words, chats=chats)
         assert done.returncode == 0, done.stderr
         longest = max(LONGEST, SHARE * (time.monotonic() - began))
-        return cls(chats, words, found(archive, words), longest)
+        return cls(chats, words, found(rig, archive, words), longest)
 
 
-def found(archive: Path, words: Sequence[str]) -> dict[str, Any]:
+def found(rig: Rig, archive: Path, words: Sequence[str]) -> dict[str, Any]:
     """All that must be equal after a run with these words."""
-    return content(archive, "--account" in words) | media(archive)
+    return content(archive, "--account" in (*rig.readers, *words)) | media(archive)
 
 
 def media(root: Path) -> dict[str, Any]:
@@ -122,7 +122,7 @@ class Torture:
             while self._run(archive, trial, kills) != 0:
                 pass
             self.archives += 1
-            self._compare(archive.name, trial.reference, found(archive, trial.words))
+            self._compare(archive.name, trial.reference, found(self.rig, archive, trial.words))
             if trial.words and (checked := self.rig.run("verify", archive)).returncode:
                 self.faults.append(f"{archive.name}: verify: {checked.stdout[-1000:]}{checked.stderr[-1000:]}")
             shutil.rmtree(archive)
