@@ -1,0 +1,702 @@
+"""What a lane makes of a server's answers: of real pages, decoded and written as in a run, and of those that are none."""
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from telethon import errors
+from telethon.tl import types
+
+from support import telegram_page as made
+from support.line import Line
+from support.virtual import virtually
+from support.walks import CHAT, lines, record
+from tgbulk.engine.frame import pack
+from tgbulk.stages.archive.id_range import UNBOUNDED, IdRange
+from tgbulk.stages.fetch.backlog import Backlog
+from tgbulk.stages.fetch.bound import UnusableAnswer
+from tgbulk.stages.fetch.caller import Caller
+from tgbulk.stages.fetch.error import AuthNeededError, ChatError, FloodParkedError, TroubledError
+from tgbulk.stages.fetch.history import METHOD, STALE_PAGE
+from tgbulk.stages.fetch.lane import AGAIN, AGAIN_AT_END, SPARE, STALE, Lane
+from tgbulk.stages.fetch.missing import MissingRanges, Phase, WalkRange
+from tgbulk.stages.fetch.plan import Plan
+from tgbulk.stages.fetch.resolver import Target
+from tgbulk.stages.fetch.walk import Probe, Walk
+from tgbulk.stages.protocol.difference import BoxRequest
+from tgbulk.stages.protocol.event import ChatStarted, Notice
+from tgbulk.stages.protocol.receipt import PayloadKind, Receipt
+
+LOST = AuthNeededError("one", "this login has ended")
+#: Stands for anybody: a fake server asks nobody's access.
+PEER = types.InputPeerChannel(9, 0)
+#: What a test puts in the place of an answer: bytes, an error, None for the truth.
+Lie = Callable[[Any], Any]
+
+
+def answer(messages: list[Any], count: int, pts: int = 1000, chats: tuple[Any, ...] = ()) -> bytes:
+    users = [made.user(one.id % 7 + 1) for one in messages]
+    return bytes(types.messages.ChannelMessages(pts, count, messages, [], list(chats), users))
+
+
+class Server:
+    """A channel's history, by offset as Telegram has it; what is asked is kept."""
+
+    def __init__(self, ids: range) -> None:
+        self.ids = list(ids)
+        self.count = len(self.ids)
+        self.pts = 1000
+        self.chats: tuple[Any, ...] = (made.channel(9, "As it is called now", username="called_now"),)
+        self.asked: list[Any] = []
+        self.lie: Lie = lambda _: None
+
+    @property
+    def pages(self) -> list[tuple[int, int]]:
+        """(first id, how many) of each question for a page."""
+        return [(one.offset_id, one.limit) for one in self.asked if one.offset_id]
+
+    async def send(self, request: Any) -> bytes:
+        self.asked.append(request)
+        await asyncio.sleep(0.01)
+        lie = self.lie(request)
+        if isinstance(lie, Exception):
+            raise lie
+        return self.truth(request) if lie is None else lie
+
+    def truth(self, request: Any, **changes: Any) -> bytes:
+        newest_first = self.ids[::-1]
+        place = sum(one >= request.offset_id for one in newest_first) if request.offset_id else 0
+        start = place + request.add_offset
+        found = newest_first[max(0, start) : max(0, start + request.limit)]
+        fields: dict[str, Any] = {"count": self.count, "pts": self.pts, "chats": self.chats} | changes
+        return answer([made.message(one) for one in found], **fields)
+
+
+class Process:
+    """The pipeline's part, one payload at a time."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self.backlog = Backlog()
+        self.boxes: list[BoxRequest] = []
+        self.places: list[dict[str, int]] = []
+        self.asides: list[Any] = []
+        #: closed, no page comes through
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.inside = self.most_inside = 0
+        self.alter: Callable[[Receipt], None] = lambda _: None
+
+    async def page(self, payload: bytes, *, last: bool = False, **place: int) -> Receipt:
+        self.places.append({**place, "last": last})
+        self.inside += 1
+        self.most_inside = max(self.inside, self.most_inside)
+        await self.gate.wait()
+        self.inside -= 1
+        receipt: Receipt = self._line.send(PayloadKind.END if last else PayloadKind.HISTORY, payload, **place)
+        self.alter(receipt)
+        return receipt
+
+    async def probe(self, payload: bytes, stream: int) -> Receipt:
+        receipt: Receipt = self._line.send(PayloadKind.PROBE, payload, stream=stream)
+        return receipt
+
+    async def box(self, request: BoxRequest) -> None:
+        self.boxes.append(request)
+
+    async def quarantine(self, stream: int, request: Any) -> None:
+        self.asides.append((stream, request))
+        self._line.send(PayloadKind.QUARANTINE, pack(request), stream=stream)
+
+
+class Events:
+    """What lanes report, in order."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Any, ...]] = []
+        self.on_stale: Callable[..., None] = lambda *_: None
+
+    def of(self, name: str) -> list[Any]:
+        return [rest for kind, *rest in self.told if kind == name]
+
+    def first(self, walk: Walk, reader: Any) -> None:
+        self.told.append(("first", walk, reader))
+
+    def migrated(self, walk: Walk, reader: Any) -> None:
+        self.told.append(("migrated", walk, reader, walk.target.record.migrated_to))
+
+    def idle(self, reader: Any) -> None:
+        self.told.append(("idle", reader))
+
+    async def stale(self, *what: Any) -> None:
+        self.told.append(("stale", *what))
+        self.on_stale(*what)
+
+    async def lost(self, reader: Any, failure: Any) -> None:
+        self.told.append(("lost", reader, failure))
+        reader.failure = failure
+
+    async def end(self, walk: Walk) -> None:
+        self.told.append(("end", walk))
+
+
+class Chat:
+    """One chat, two accounts that may read it, a plan and what is told."""
+
+    def __init__(self, line: Line, ids: range, kind: str = "channel", in_flight: int = 4) -> None:
+        self.line = line
+        self.server, self.process, self.events = Server(ids), Process(line), Events()
+        self.told: list[Any] = []
+        self.learnt: list[Any] = []
+        self.met = 0
+        self.stopping = False
+        self.plan = Plan(4)
+        self.readers: list[Any] = [self._reader(number, in_flight) for number in (0, 1)]
+        self.record = record(kind=kind)
+        self.line.begin(self.record)
+        self.record.total = None
+
+    def _reader(self, number: int, in_flight: int) -> Any:
+        client: Any = SimpleNamespace(_sender=SimpleNamespace(send=self.server.send))
+        access: Any = SimpleNamespace(server_name="Telegram", account=f"account{number}")
+        caller = Caller(client, access, lambda *_: None)
+        caller.limit(METHOD, in_flight)
+        resolver = SimpleNamespace(learn=self.learnt.extend)
+        return SimpleNamespace(number=number, caller=caller, resolver=resolver, failure=None, me=77 + number)
+
+    def walk(self, *wanted: IdRange, readers: tuple[int, ...] = (0,), **fields: Any) -> Walk:
+        values: dict[str, Any] = {"message_ranges": [], "before": 0, "splitting": False, "shared": True} | fields
+        target = Target("@some_name", self.record, None)
+        walk = Walk(target, 0, MissingRanges.of([], *wanted), peers=dict.fromkeys(readers, PEER), **values)
+        self.plan.add(walk)
+        return walk
+
+    def lane(self, number: int = 0, downloads: bool = False) -> Lane:
+        def met() -> None:
+            self.met += 1
+
+        found: Any = SimpleNamespace(met=met) if downloads else None
+        pipeline: Any = self.process
+        return Lane(
+            self.plan, self.readers[number], pipeline, lambda: self.stopping, self.told.append, self.events, found
+        )
+
+    async def run(self, downloads: bool = False) -> None:
+        """Lanes of all accounts that are left, until nothing is to be done; buckets are given back."""
+        tasks = [asyncio.create_task(self.lane(number, downloads).run()) for number in range(len(self.readers))]
+        stop = asyncio.create_task(self._stop())
+        await asyncio.gather(*tasks)
+        stop.cancel()
+        assert [one.caller.bucket(METHOD).flying for one in self.readers] == [0, 0]
+
+    async def _stop(self) -> None:
+        await self.plan.over.wait()
+        for reader in self.readers:
+            reader.caller.halt()
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> Iterator[Line]:
+    made_line = Line(tmp_path / "archive")
+    yield made_line
+    made_line.close()
+
+
+def walked(line: Line, main: Callable[[], Any]) -> list[int]:
+    """The ids that are on disk after it."""
+    virtually(main())
+    line.end(record())
+    line.writer.commit()
+    return [one["id"] for one in lines(line.root)]
+
+
+def notices(chat: Chat) -> list[str]:
+    return [one.text for one in chat.told if isinstance(one, Notice)]
+
+
+@pytest.mark.parametrize("downloads", [False, True])
+def test_a_chat_is_walked_page_after_page(line: Line, downloads: bool) -> None:
+    """And told of once, with its first page, by what that says of it."""
+
+    async def main() -> None:
+        chat = Chat(line, range(1, 251))
+        walk = chat.walk(before=5, readers=(0,))
+        walk.counted = 5
+        chat.server.count = 255
+        await chat.run(downloads)
+        assert chat.server.pages == [(1, 100), (101, 100), (201, 100), (251, 100)]
+        assert chat.told == [ChatStarted(0, CHAT, "As it is called now", 255, 5)]
+        assert (chat.record.usernames, walk.added, walk.pages) == (["called_now"], 250, 4)
+        assert chat.events.of("first") == [[walk, chat.readers[0]]]
+        assert chat.events.of("end") == [[walk]]
+        assert {one.marked_id for one in chat.learnt} == {CHAT, *range(1, 8)}
+        origin = 77 if downloads else -77
+        first = {"stream": 0, "range_start": 1, "first": 1, "bound": UNBOUNDED, "origin": origin, "subject": CHAT}
+        assert chat.process.places[:2] == [{**first, "last": False}, {**first, "first": 101, "last": False}]
+        assert len(chat.plan) == 0
+
+    assert walked(line, main) == list(range(1, 251))
+
+
+def test_downloads_hear_of_pages_with_media_alone(line: Line) -> None:
+    async def main() -> None:
+        chat = Chat(line, range(1, 251))
+        chat.walk()
+
+        def alter(receipt: Receipt) -> None:
+            receipt.media = int(receipt.low == 101)
+
+        chat.process.alter = alter
+        await chat.run(downloads=True)
+        assert chat.met == 1
+
+    walked(line, main)
+
+
+def test_a_chat_of_which_no_count_is_known(line: Line) -> None:
+    async def main() -> None:
+        chat = Chat(line, range(1, 6))
+        walk = chat.walk()
+
+        def alter(receipt: Receipt) -> None:
+            receipt.total = -1
+            walk.message_ranges = [types.MessageRange(1, UNBOUNDED), types.MessageRange(1 << 40, UNBOUNDED)]
+
+        chat.process.alter = alter
+        await chat.run()
+        assert [one.total for one in chat.told if isinstance(one, ChatStarted)] == [-1]
+
+    walked(line, main)
+
+
+@pytest.mark.parametrize("kind", ["channel", "saved"])
+def test_the_name_of_saved_messages_is_ours(line: Line, kind: str) -> None:
+    async def main() -> None:
+        chat = Chat(line, range(1, 6), kind)
+        chat.walk()
+        await chat.run()
+        assert (chat.record.title == "As it is called now") is (kind == "channel")
+
+    walked(line, main)
+
+
+def test_a_page_that_says_where_the_chat_goes_on_is_told_once(line: Line) -> None:
+    async def main() -> None:
+        chat = Chat(line, range(1, 251))
+        walk = chat.walk()
+
+        def alter(receipt: Receipt) -> None:
+            if receipt.low > 100:
+                own = next(one for one in chat.learnt if one.marked_id == CHAT)
+                receipt.peers = [dataclasses.replace(own, migrated_to=-1000000000077)]
+
+        chat.process.alter = alter
+        await chat.run()
+        assert chat.events.of("migrated") == [[walk, chat.readers[0], -1000000000077]]
+
+    walked(line, main)
+
+
+@pytest.mark.parametrize("times", [AGAIN_AT_END, AGAIN_AT_END + 1])
+def test_an_empty_page_below_the_newest_message_is_asked_for_again(line: Line, times: int) -> None:
+    left = [times]
+
+    def lie(request: Any) -> Any:
+        if request.offset_id >= 101 and left[0]:
+            left[0] -= 1
+            return answer([], 250)
+        return None
+
+    async def main() -> None:
+        chat = Chat(line, range(1, 251))
+        chat.server.lie = lie
+        walk = chat.walk()
+        await chat.run()
+        if times == AGAIN_AT_END:
+            assert (walk.failure, walk.added) == (None, 250)
+            assert chat.server.pages.count((101, 100)) == 1 + AGAIN_AT_END
+        else:
+            assert isinstance(walk.failure, ChatError)
+            said = "Telegram gives no message from id 101 on, although it has some"
+            assert walk.failure.args == ("@some_name", said, AGAIN)
+            assert walk.added == 100
+        assert chat.events.of("end") == [[walk]]
+
+    walked(line, main)
+
+
+def test_a_chat_that_is_counted_and_not_given(line: Line) -> None:
+    async def main() -> None:
+        chat = Chat(line, range(0))
+        chat.server.count = 1250
+        walk = chat.walk()
+        await chat.run()
+        assert walk.failure is not None
+        assert walk.failure.args[1:] == ("Telegram counts 1,250 messages and gives none", AGAIN)
+        assert len(chat.server.pages) == 1 + AGAIN_AT_END
+
+    walked(line, main)
+
+
+@pytest.mark.parametrize("newest", ["below", "undecodable", "nothing"])
+def test_an_empty_page_is_the_end_where_the_newest_message_is_below_it(line: Line, newest: str) -> None:
+    """Whatever the server counts; or where the newest one says nothing. A bounded range is covered to its bound then."""
+
+    def lie(request: Any) -> Any:
+        if not request.offset_id:
+            return {"below": None, "undecodable": b"\xde\xad\xbe\xef", "nothing": answer([], 0)}[newest]
+        return answer([], 0) if newest == "nothing" else None
+
+    async def main() -> None:
+        chat = Chat(line, range(0) if newest == "nothing" else range(1, 51))
+        chat.server.lie, chat.server.count = lie, 1000
+        walk = chat.walk(IdRange(1, 250))
+        if newest == "nothing":
+            chat.record.total = 1000
+            walk.counted = 1000
+        await chat.run()
+        if newest != "nothing":
+            assert (walk.failure, walk.added, walk.missing.done) == (None, 50, True)
+            assert [(one.offset_id, one.limit) for one in chat.server.asked] == [(1, 100), (51, 100), (0, 1)]
+        assert chat.process.places[-1] | {"last": True, "bound": 250} == chat.process.places[-1]
+
+    walked(line, main)
+    assert line.writer._committed[CHAT].ranges[0].hi == 250
+
+
+def test_an_end_that_nobody_doubts_is_asked_for_once(line: Line) -> None:
+    async def main() -> None:
+        chat = Chat(line, range(1, 51))
+        walk = chat.walk()
+        await chat.run()
+        assert (walk.failure, [one.limit for one in chat.server.asked]) == (None, [100, 100])
+        assert [one["last"] for one in chat.process.places] == [False, False]
+
+    walked(line, main)
+
+
+def test_an_answer_that_nothing_changed_is_none(line: Line) -> None:
+    async def main() -> None:
+        chat = Chat(line, range(1, 251))
+        chat.server.lie = lambda request: bytes(types.messages.MessagesNotModified(250)) if request.offset_id > 1 else None
+        walk = chat.walk()
+        await chat.run()
+        assert walk.failure is not None
+        assert walk.failure.args[1:] == ("Telegram says that nothing changed, and was not asked that", AGAIN)
+
+    assert walked(line, main) == list(range(1, 101))
+
+
+def test_what_a_page_had_to_be_helped_with_is_said(line: Line) -> None:
+    async def main() -> None:
+        chat = Chat(line, range(1, 151))
+        chat.walk()
+
+        def alter(receipt: Receipt) -> None:
+            if receipt.low == 101:
+                receipt.slow, receipt.strange = "why", 2345
+
+        chat.process.alter = alter
+        await chat.run()
+        assert notices(chat) == [
+            "@some_name: the page from id 101: 2,345 users and chats that are none are left out",
+            "@some_name: the page from id 101 was decoded by the slow decoder: why",
+        ]
+
+    assert walked(line, main) == list(range(1, 151))
+
+
+@pytest.mark.parametrize("sent", [b"\xde\xad\xbe\xef", UnusableAnswer(None, "too large"), "of another chat"])
+def test_a_message_that_cannot_be_decoded_is_set_aside_alone(line: Line, sent: Any) -> None:
+    """It is looked for in smaller pages."""
+    other = types.Message(id=40, peer_id=types.PeerChannel(8), date=made.DAY, message="of another chat")
+
+    def lie(request: Any) -> Any:
+        found = range(request.offset_id, request.offset_id + request.limit)
+        if request.add_offset == -request.limit and 40 in found:
+            return answer([other], 150) if sent == "of another chat" else sent
+        return None
+
+    async def main() -> None:
+        chat = Chat(line, range(1, 151))
+        chat.server.lie = lie
+        walk = chat.walk()
+        await chat.run()
+        assert (walk.failure, walk.gaps, walk.added, walk.flying) == (None, 1, 149, 0)
+        assert [limit for first, limit in chat.server.pages if first == 1] == [100, 10]
+        (stream, request), = chat.process.asides
+        about = request.about
+        assert (stream, about.first, about.last, request.whole) == (0, 40, 40, True)
+        if sent == b"\xde\xad\xbe\xef":
+            assert (request.answers, "too large" in about.reason) == (sent, False)
+        elif sent != "of another chat":
+            assert (request.answers, about.reason) == (b"", "too large")
+
+    assert walked(line, main) == [one for one in range(1, 151) if one != 40]
+
+
+@pytest.mark.parametrize("times", [1, 1000])
+def test_a_page_that_is_older_than_what_was_told(line: Line, times: int) -> None:
+    """It is asked for again; stays it so, changes of the chat are unknown, which is said once, and no page is asked for
+    twice any more."""
+    left = [times]
+
+    def lie(request: Any) -> Any:
+        left[0] -= 1
+        return chats[0].server.truth(request, pts=400) if left[0] >= 0 else None
+
+    chats: list[Chat] = []
+
+    async def main() -> None:
+        chats.append(Chat(line, range(1, 151)))
+        chat = chats[0]
+        chat.server.lie = lie
+        walk = chat.walk(told=500)
+        await chat.run()
+        again = [first for first, _ in chat.server.pages]
+        assert (walk.failure, walk.added, walk.doubted) == (None, 150, times > 1)
+        assert chat.process.backlog.flying == 0
+        if times == 1:
+            assert (again, chat.process.boxes, notices(chat)) == ([1, 1, 101, 151], [], [])
+        else:
+            assert again == [1, 1, 1, 1, 101, 151]
+            assert chat.process.boxes == [BoxRequest(77, CHAT, 500, lost=True)] * 3
+            assert notices(chat) == [f"@some_name: {STALE_PAGE}: changes of it are unknown"]
+
+    walked(line, main)
+
+
+@pytest.mark.parametrize("unboxed", [False, True])
+def test_a_box_that_is_not_known_is_as_old_as_the_oldest_page(line: Line, unboxed: bool) -> None:
+    old = {1: 700, 101: 600, 201: 650, 301: 0}
+
+    async def main() -> None:
+        chat = Chat(line, range(1, 351))
+        chat.server.lie = lambda request: chat.server.truth(request, pts=old.get(request.offset_id, 900))
+        walk = chat.walk(unboxed=unboxed)
+        await chat.run()
+        expected = [BoxRequest(77, CHAT, 700), BoxRequest(77, CHAT, 600)] if unboxed else []
+        assert (chat.process.boxes, walk.unboxed, walk.pts) == (expected, False, 600 if unboxed else 0)
+
+    walked(line, main)
+
+
+REFUSED = errors.RPCError(None, "NEVER_SEEN", 400)
+
+
+@pytest.mark.parametrize(
+    "sent", [REFUSED, TroubledError("Telegram", "500", METHOD), ChatError("@some_name", "why", ""), LOST]
+)
+@pytest.mark.parametrize("probing", [False, True])
+def test_what_a_request_ends_with(line: Line, sent: Any, probing: bool) -> None:
+    """The chat fails, or goes on with the other account where it is this one that ends."""
+
+    async def main() -> None:
+        chat = Chat(line, range(1, 1251))
+        failing = [True]
+
+        def lie(request: Any) -> Any:
+            if failing[0] and (not request.offset_id if probing else request.offset_id > 1):
+                failing[0] = False
+                return sent
+            return None
+
+        chat.server.lie = lie
+        walk = chat.walk(splitting=probing, readers=(0, 1) if sent is LOST else (0,))
+        await chat.run()
+        assert (walk.flying, len(chat.plan)) == (0, 0)
+        assert chat.events.of("end") == [[walk]]
+        if sent is LOST:
+            (reader, failure), = chat.events.of("lost")
+            assert failure is LOST
+            assert (walk.failure, walk.added, list(walk.peers)) == (None, 1250, [1 - reader.number])
+        else:
+            assert chat.events.of("lost") == []
+            assert isinstance(walk.failure, ChatError if sent is REFUSED else type(sent))
+            assert "NEVER_SEEN" in str(walk.failure) or sent is not REFUSED
+
+    walked(line, main)
+
+
+@pytest.mark.parametrize("kind", STALE)
+def test_a_peer_that_is_not_taken(line: Line, kind: type[errors.RPCError]) -> None:
+    """Whoever is told of it has the job, and gives it back."""
+    failing = [kind(None)]
+
+    async def main() -> None:
+        chat = Chat(line, range(1, 51))
+        chat.server.lie = lambda _: failing.pop() if failing else None
+        walk = chat.walk()
+
+        def settle(of: Walk, reader: Any, job: Any, peer: Any, error: Any) -> None:
+            assert (of, reader, peer, type(error)) == (walk, chat.readers[0], PEER, kind)
+            assert (of.flying, job.phase) == (1, Phase.ASKED)
+            of.release(job)
+
+        chat.events.on_stale = settle
+        await chat.run()
+        assert (walk.failure, walk.added, len(chat.events.of("stale"))) == (None, 50, 1)
+
+    walked(line, main)
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_a_flood_wait_that_is_not_sat_out(line: Line, before: bool) -> None:
+    """Of this request, or known of an earlier one: the account is out, and what it had under way is free."""
+
+    async def main() -> None:
+        chat = Chat(line, range(1, 251))
+        parked = FloodParkedError(4000, METHOD)
+        if before:
+            chat.readers[0].caller.bucket(METHOD).shut(parked)
+        else:
+            chat.server.lie = lambda request: errors.FloodWaitError(request, 4000) if request.offset_id > 1 else None
+        walk = chat.walk()
+        chat.plan.expect()
+        lane = asyncio.create_task(chat.lane().run())
+        await lane
+        (reader, failure), = chat.events.of("lost")
+        assert (reader, type(failure), walk.flying) == (chat.readers[0], FloodParkedError, 0)
+        assert len(chat.server.asked) == (0 if before else 2)
+        assert (walk.failure is None) is before
+
+    walked(line, main)
+
+
+def test_an_account_that_is_lost_between_admission_and_its_request(line: Line) -> None:
+    """Nothing is asked, its turn is free, and the job goes to whoever comes."""
+
+    async def main() -> None:
+        chat = Chat(line, range(1, 51))
+        walk = chat.walk(readers=(0, 1))
+        lane = chat.lane()
+        bucket = chat.readers[0].caller.bucket(METHOD)
+        bucket.rate = 10.0
+        await bucket.enter()
+        due = bucket._next
+        found = chat.plan.next(0)
+        assert found is not None
+        del walk.peers[0]
+        await lane._work(*found)
+        assert (bucket.flying, walk.flying, chat.server.asked) == (0, 0, [])
+        assert bucket._next == pytest.approx(due - 0.1)
+        assert chat.plan.next(1) == found
+        await bucket.enter()
+        await lane._work(*found)
+        lane._jobs = 0
+
+    virtually(main())
+
+
+def test_a_stop_leaves_what_is_left(line: Line) -> None:
+    async def main() -> None:
+        chat = Chat(line, range(1, 1001))
+
+        def lie(request: Any) -> Any:
+            if request.offset_id == 301:
+                chat.stopping = True
+                chat.readers[0].caller.halt()
+            return None
+
+        chat.server.lie = lie
+        idle: list[bool] = []
+        chat.events.idle = lambda reader: idle.append(chat.stopping)  # type: ignore[method-assign]
+        walk = chat.walk()
+        chat.plan.expect()
+        await chat.lane().run()
+        assert (walk.added, walk.flying, walk.failure, len(chat.plan)) == (400, 0, None, 1)
+        assert chat.events.of("end") == []
+        assert not any(idle)
+
+    assert walked(line, main) == list(range(1, 401))
+
+
+def test_jobs_beyond_the_requests_in_flight_are_few(line: Line) -> None:
+    """While no receipt comes, a lane takes no more jobs than SPARE beyond its bucket's; then it goes on."""
+
+    async def main() -> None:
+        chat = Chat(line, range(1, 2001), in_flight=2)
+        walk = chat.walk(splitting=True)
+        walk.missing = MissingRanges([WalkRange(lo, lo, lo + 100) for lo in range(1, 2001, 100)])
+        chat.process.gate.clear()
+        lanes = asyncio.create_task(chat.run())
+        await asyncio.sleep(100)
+        assert (chat.process.inside, walk.flying, len(chat.server.asked)) == (2 + SPARE, 2 + SPARE, 2 + SPARE)
+        chat.process.gate.set()
+        await lanes
+        assert (walk.failure, walk.added, len(chat.plan)) == (None, 2000, 0)
+
+    walked(line, main)
+
+
+def test_an_account_without_a_job_hears_of_a_large_chat(line: Line) -> None:
+    """With its first page, and each time that there may be something for it."""
+
+    async def main() -> None:
+        chat = Chat(line, range(1, 6001))
+        walk = chat.walk(splitting=True)
+        seen: list[tuple[Any, Probe]] = []
+
+        def idle(reader: Any) -> None:
+            seen.append((reader.number, walk.probe))
+
+        chat.events.idle = idle  # type: ignore[method-assign]
+        await chat.run()
+        others = [probe for number, probe in seen if number == 1]
+        assert others[:2] == [Probe.NO, Probe.ASKED]
+        assert Probe.DONE in others
+        assert (walk.added, walk.ranges > 2, walk.top) == (6000, True, 0)
+
+    assert walked(line, main) == list(range(1, 6001))
+
+
+def test_in_a_takeout_each_question_says_in_which_range_it_is(line: Line) -> None:
+    """The page of the id it begins with, the newest one of the end's, the probe of the last range."""
+    ranges = [types.MessageRange(1, 1000), types.MessageRange(1001, 1400)]
+
+    async def main() -> None:
+        chat = Chat(line, range(0), "private")
+
+        def lie(request: Any) -> Any:
+            low, high = request.message_range.min_id, request.message_range.max_id
+            inside = Server(range(low, high - 9))
+            inside.count += 5000
+            return inside.truth(request)
+
+        chat.server.lie = lie
+        walk = chat.walk(message_ranges=ranges, splitting=True, shared=False)
+        walk.missing.cut([1001])
+        await chat.run()
+        assert (walk.failure, walk.added) == (None, 1380)
+        for one in chat.server.asked:
+            if one.offset_id:
+                assert one.message_range is ranges[one.offset_id > 1000]
+        newest = [one.message_range for one in chat.server.asked if not one.offset_id]
+        assert newest[0] is ranges[1]
+        assert {one.min_id for one in newest[1:]} == {1, 1001}
+
+    walked(line, main)
+
+
+def test_a_lane_ends_where_nothing_changes_any_more(line: Line) -> None:
+    """Its chat ended while it stood at the bucket: nobody is told that it is idle, and nobody would wake it."""
+
+    async def main() -> None:
+        chat = Chat(line, range(1, 51))
+        walk = chat.walk()
+        lane = asyncio.create_task(chat.lane(1).run())
+        bucket = chat.readers[1].caller.bucket(METHOD)
+        bucket.window = 0.0
+        await bucket.enter()
+        await asyncio.sleep(0.1)
+        chat.plan.remove(walk)
+        bucket.cancel()
+        await lane
+        assert (chat.events.told, bucket.flying) == ([], 0)
+
+    virtually(main())
