@@ -4,6 +4,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import orjson
+import pytest
 
 from support import telegram_page as made
 from support.durability import watched
@@ -11,11 +12,15 @@ from support.line import Line
 from support.open_files import open_files
 from support.walks import record
 from tgbulk.engine.journal import Journal
+from tgbulk.stages.archive.about import read_about
 from tgbulk.stages.archive.chat import ChatFile
 from tgbulk.stages.archive.folder import Archive
 from tgbulk.stages.archive.hole import append_row, open_holes
 from tgbulk.stages.archive.id_range import IdRange
-from tgbulk.stages.archive.row import ChatRow, LastRows, read_journal
+from tgbulk.stages.archive.quarantine import Quarantine, Undecoded
+from tgbulk.stages.archive.row import ChatRow, CoveredRange, LastRows, read_journal
+from tgbulk.stages.archive.segments import DamagedChatError
+from tgbulk.stages.telegram.peer import peer_line
 
 CHAT = -1000000000009
 
@@ -26,7 +31,7 @@ def test_its_files_have_durable_names_and_its_lines_durable_bytes(tmp_path: Path
     with watched() as disk:
         chat = ChatFile(archive, ChatRow(CHAT, 7), lambda: None)
         assert disk.lost == []
-        assert chat.add(1, IdRange(1, 3), b"{}\n", [], 1, 0, []) == 3
+        assert [chat.add(1, IdRange(1, 3), b"{}\n", [], 1, 0, []) for _ in range(2)] == [3, 0]
         assert disk.lost == ["messages.jsonl"]
         chat.prepare()
         assert disk.lost == []
@@ -79,3 +84,70 @@ def test_a_hole_is_open_durably_or_nothing_was_done(tmp_path: Path) -> None:
     line = Line(tmp_path)
     assert line.begin(record()).covered == found.covered
     line.close()
+
+
+def test_what_was_told_of_a_chat_is_in_its_chat_json(tmp_path: Path) -> None:
+    """Also where no run walks it: its counts, and the server's as far as they follow."""
+    line = Line(tmp_path)
+    line.begin(record())
+    line.page(made.page([made.message(n) for n in (1, 2, 5, 9)]), 1)
+    line.end(record())
+    line.close()
+    archive = Archive(tmp_path)
+    row, about = read_journal(archive).chats[CHAT], read_about(archive, CHAT)
+    chat = ChatFile(archive, row, lambda: None)
+    try:
+        chat.restate(about)
+        path = archive.chat(CHAT).about
+        assert orjson.loads(path.read_bytes()).keys().isdisjoint({"versions", "deleted", "late"})
+        row.versions, row.deleted, row.late, row.messages = 4, 3, 1, 5
+        chat.restate(about)
+        found = orjson.loads(path.read_bytes())
+    finally:
+        chat.close()
+    assert [found[name] for name in ("versions", "deleted", "late", "messages", "total")] == [4, 3, 1, 5, 11]
+    assert read_about(archive, CHAT).statement != about.statement
+
+
+def test_peers_alone_are_to_be_committed_too(tmp_path: Path) -> None:
+    chat = ChatFile(Archive(tmp_path), ChatRow(CHAT, 7), lambda: None)
+    chat.prepare()
+    chat.committed()
+    found = peer_line({"_": "user", "id": 5, "first_name": "Ann"})
+    for fresh in (True, False):
+        assert (chat.add_peers([found]) > 0, chat.dirty) == (fresh, fresh)
+        assert len(chat.unsynced()) == fresh
+        chat.prepare()
+        chat.committed()
+    chat.close()
+
+
+@pytest.mark.parametrize("short", ["messages", "peers", "changes"])
+def test_a_chat_whose_files_are_too_short_leaves_none_of_them_open(tmp_path: Path, short: str) -> None:
+    row = ChatRow(CHAT, 7)
+    if short == "messages":
+        row.ranges, row.joined = [CoveredRange(1, 9, 5, 0)], 1
+    elif short == "peers":
+        row.peer_bytes = 5
+    else:
+        row.change_bytes = 5
+    before = open_files()
+    with pytest.raises(DamagedChatError, match=f"{short}.jsonl"):
+        ChatFile(Archive(tmp_path), row, lambda: None)
+    assert open_files() == before
+
+
+def test_what_is_set_aside_anew_takes_the_place_of_what_was(tmp_path: Path) -> None:
+    """With the same end or another one; the old files go once the journal speaks of the new ones."""
+    archive = Archive(tmp_path)
+    chat = ChatFile(archive, ChatRow(CHAT, 7), lambda: None)
+    for last in (5, 5, 7):
+        chat.set_aside(Undecoded(CHAT, 3, last, "why", [], [4], "1", 1), b"%d" % last * 4)
+        chat.prepare()
+        chat.committed()
+        assert chat.row.quarantined == [IdRange(3, last + 1)]
+        assert {path.name for path in (tmp_path / "quarantine").iterdir()} == {
+            f"{CHAT}-3-{last}.json", f"{CHAT}-3-{last}.tl",
+        }
+        assert Quarantine(archive.quarantine, CHAT).is_whole(IdRange(3, last + 1))
+    chat.close()

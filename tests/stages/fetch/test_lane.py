@@ -62,7 +62,7 @@ class Server:
 
     async def send(self, request: Any) -> bytes:
         self.asked.append(request)
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.02 if request.offset_id else 0.01)
         lie = self.lie(request)
         if isinstance(lie, Exception):
             raise lie
@@ -86,25 +86,30 @@ class Process:
         self.boxes: list[BoxRequest] = []
         self.places: list[dict[str, int]] = []
         self.asides: list[Any] = []
-        #: closed, no page comes through
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self.inside = self.most_inside = 0
+        #: pages that come through; the others wait here
+        self.room = asyncio.Semaphore(10**9)
+        self.inside = 0
         self.alter: Callable[[Receipt], None] = lambda _: None
 
     async def page(self, payload: bytes, *, last: bool = False, **place: int) -> Receipt:
         self.places.append({**place, "last": last})
         self.inside += 1
-        self.most_inside = max(self.inside, self.most_inside)
-        await self.gate.wait()
+        await self.room.acquire()
         self.inside -= 1
+        self._pass(payload)
         receipt: Receipt = self._line.send(PayloadKind.END if last else PayloadKind.HISTORY, payload, **place)
         self.alter(receipt)
         return receipt
 
     async def probe(self, payload: bytes, stream: int) -> Receipt:
+        self._pass(payload)
         receipt: Receipt = self._line.send(PayloadKind.PROBE, payload, stream=stream)
         return receipt
+
+    def _pass(self, payload: bytes) -> None:
+        """Through a slot."""
+        self.backlog.wait(len(payload))
+        self.backlog.go(len(payload))
 
     async def box(self, request: BoxRequest) -> None:
         self.boxes.append(request)
@@ -460,7 +465,7 @@ def test_a_page_that_is_older_than_what_was_told(line: Line, times: int) -> None
         await chat.run()
         again = [first for first, _ in chat.server.pages]
         assert (walk.failure, walk.added, walk.doubted) == (None, 150, times > 1)
-        assert chat.process.backlog.flying == 0
+        assert (chat.process.backlog.flying, chat.process.backlog.bytes) == (0, 0)
         if times == 1:
             assert (again, chat.process.boxes, notices(chat)) == ([1, 1, 101, 151], [], [])
         else:
@@ -617,17 +622,27 @@ def test_a_stop_leaves_what_is_left(line: Line) -> None:
 
 
 def test_jobs_beyond_the_requests_in_flight_are_few(line: Line) -> None:
-    """While no receipt comes, a lane takes no more jobs than SPARE beyond its bucket's; then it goes on."""
+    """While no receipt comes, a lane takes no more jobs than SPARE beyond its bucket's, fewer once that allows less; then it
+    goes on."""
 
     async def main() -> None:
-        chat = Chat(line, range(1, 2001), in_flight=2)
-        walk = chat.walk(splitting=True)
+        chat = Chat(line, range(1, 2001))
+        walk = chat.walk()
         walk.missing = MissingRanges([WalkRange(lo, lo, lo + 100) for lo in range(1, 2001, 100)])
-        chat.process.gate.clear()
+        chat.process.room = asyncio.Semaphore(0)
         lanes = asyncio.create_task(chat.run())
+        bucket = chat.readers[0].caller.bucket(METHOD)
+        bucket.window = 3.0
         await asyncio.sleep(100)
-        assert (chat.process.inside, walk.flying, len(chat.server.asked)) == (2 + SPARE, 2 + SPARE, 2 + SPARE)
-        chat.process.gate.set()
+        most = 3 + SPARE
+        assert (chat.process.inside, walk.flying, len(chat.server.asked)) == (most, most, most)
+        for left, asked in ((most - 1, most), (most - 2, most), (most - 2, most + 1)):
+            bucket.window = 1.0
+            chat.process.room.release()
+            await asyncio.sleep(100)
+            assert (chat.process.inside, len(chat.server.asked)) == (left, asked)
+        for _ in chat.server.ids:
+            chat.process.room.release()
         await lanes
         assert (walk.failure, walk.added, len(chat.plan)) == (None, 2000, 0)
 
@@ -640,16 +655,15 @@ def test_an_account_without_a_job_hears_of_a_large_chat(line: Line) -> None:
     async def main() -> None:
         chat = Chat(line, range(1, 6001))
         walk = chat.walk(splitting=True)
-        seen: list[tuple[Any, Probe]] = []
+        seen: list[tuple[Any, Probe, int]] = []
 
         def idle(reader: Any) -> None:
-            seen.append((reader.number, walk.probe))
+            seen.append((reader.number, walk.probe, walk.pages))
 
         chat.events.idle = idle  # type: ignore[method-assign]
         await chat.run()
-        others = [probe for number, probe in seen if number == 1]
-        assert others[:2] == [Probe.NO, Probe.ASKED]
-        assert Probe.DONE in others
+        others = [(probe, pages) for number, probe, pages in seen if number == 1]
+        assert others[:3] == [(Probe.NO, 0), (Probe.ASKED, 1), (Probe.DONE, 1)]
         assert (walk.added, walk.ranges > 2, walk.top) == (6000, True, 0)
 
     assert walked(line, main) == list(range(1, 6001))

@@ -15,7 +15,9 @@ from support import telegram_page as made
 from support.line import Line
 from support.verdict import CHANNEL, CHAT_JSON, MESSAGES, OTHER, PEERS, check, texts
 from support.walks import CHAT, record
+from tgbulk.engine import document
 from tgbulk.engine.error import LockedError, NewerFormatError, StorageError, UsageError
+from tgbulk.engine.lock import Lock
 from tgbulk.stages.archive.folder import Archive
 from tgbulk.stages.archive.id_range import IdRange
 from tgbulk.stages.collect.config import CollectConfig
@@ -23,7 +25,7 @@ from tgbulk.stages.run.outcome import Outcome
 from tgbulk.stages.run.summary import keep_summary, make_run_id, make_summary
 from tgbulk.stages.telegram.peer import named_peers
 from tgbulk.stages.verify.archive import held
-from tgbulk.stages.verify.report import SHOWN, Weight
+from tgbulk.stages.verify.report import PLANTED, SHOWN, Weight
 
 
 @pytest.fixture(autouse=True)
@@ -254,6 +256,96 @@ def test_a_moved_folder_is_no_damage_once_the_chat_began_anew(root: Path) -> Non
     assert worst(root) == Weight.UNFINISHED
     shutil.rmtree(root / f"chats/{CHAT}")
     assert worst(root) == Weight.UNFINISHED
+
+
+def test_a_link_among_the_files_of_a_chat_is_named_and_not_followed(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "outside").write_bytes((root / CHAT_JSON).read_bytes())
+    link = root / "chats" / str(CHAT) / "annexes.json"
+    link.symlink_to(tmp_path / "outside")
+    reports = check(root)
+    assert texts(reports[CHAT]) == [f"{link.relative_to(root)}: {PLANTED}"]
+    assert (reports[CHAT].state, texts(reports[OTHER])) == ("complete", [])
+
+
+@pytest.mark.parametrize(
+    ("about", "has_lines", "begun"),
+    [
+        ({"state": "open"}, False, True),
+        ({"state": "open"}, True, True),
+        ({"state": "open", "covered": [[1, 2]]}, False, False),
+        ({"state": "complete"}, False, False),
+        ({"state": "failed"}, False, False),
+        (None, False, True),
+        (None, True, False),
+    ],
+)
+def test_a_chat_that_the_journal_does_not_know(
+    root: Path, about: dict[str, object] | None, has_lines: bool, begun: bool
+) -> None:
+    """A run that was killed before its first commit leaves one; anything else was lost."""
+    folder = root / "chats" / "-77"
+    folder.mkdir()
+    if about is not None:
+        (folder / "chat.json").write_bytes(document.dump({"id": -77, "title": "Lost one", **about}))
+    if has_lines:
+        (folder / "messages.jsonl").write_text("{}")
+    report = check(root)[-77]
+    assert report.title == ("" if about is None else "Lost one")
+    said = "a run was killed before it committed anything of it" if begun else "the journal has nothing of this chat"
+    assert texts(report, Weight.UNFINISHED if begun else Weight.DAMAGE) == [f"chats/-77: {said}"]
+    assert len(report.findings) == 1
+
+
+def test_what_is_said_of_the_files_of_the_archive_itself(root: Path) -> None:
+    size = (root / "journal").stat().st_size
+    with open(root / "journal", "ab") as file:
+        file.write(b"torn")
+    text = f"its last record, 4 bytes at byte {size:,}, is not whole and does not count"
+    assert texts(check(root)[None], Weight.UNFINISHED) == [f"journal: {text}"]
+    (root / "archive.json").unlink()
+    assert texts(check(root)[None]) == ["archive.json: it is missing"]
+    (root / "archive.json").write_text("{")
+    (said,) = texts(check(root)[None])
+    assert said.startswith("archive.json: it ")
+    data = bytearray((root / "journal").read_bytes())
+    data[20] ^= 1
+    (root / "journal").write_bytes(data)
+    reports = check(root)
+    assert list(reports) == [None]
+    assert texts(reports[None])[1].startswith("journal: at byte 0, ")
+    assert texts(reports[None])[1].endswith("; no chat can be checked")
+    shutil.rmtree(root / "runs")
+    (root / "journal").unlink()
+    assert texts(check(root)[None])[1:] == ["journal: it is missing"]
+    shutil.rmtree(root / "chats")
+    assert texts(check(root)[None])[1:] == []
+
+
+def test_media_are_checked_with_the_archive_and_with_no_chat_alone(root: Path) -> None:
+    (root / "media").mkdir()
+    (root / "media" / "photo").mkdir()
+    (root / "media" / "photo" / "1.jpg").write_bytes(b"x")
+    assert "media.sqlite" in [one.file for one in check(root)[None].findings]
+    assert check(root, OTHER)[None].findings == []
+    with pytest.raises(UsageError, match="no chat -88"):
+        check(root, OTHER, 77, -88)
+
+
+def test_where_nothing_can_be_written_a_run_is_looked_for(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_only(lock: Lock) -> int:
+        raise StorageError(lock.path, "cannot be locked: Read-only file system")
+
+    archive = Archive(root)
+    running = archive.open()
+    monkeypatch.setattr(Lock, "_open", read_only)
+    with pytest.raises(LockedError, match=f"is in use by process {os.getpid()}"), held(archive):
+        pass
+    running.release()
+    with held(archive):
+        assert worst(root) == Weight.NOTE
+    assert (root / "lock").exists()
+    with pytest.raises(StorageError, match="there is no archive"), held(Archive(root / "nowhere")):
+        pass
 
 
 def _plant(path: Path, thing: str, outside: Path) -> None:
