@@ -1,6 +1,7 @@
 """One chat's files: what is durable when, and what of them is there once."""
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -150,4 +151,28 @@ def test_what_is_set_aside_anew_takes_the_place_of_what_was(tmp_path: Path) -> N
             f"{CHAT}-3-{last}.json", f"{CHAT}-3-{last}.tl",
         }
         assert Quarantine(archive.quarantine, CHAT).is_whole(IdRange(3, last + 1))
+    chat.close()
+
+
+@pytest.mark.parametrize(
+    ("state", "asked", "stays"),
+    [
+        ("complete", None, False), ("complete", [3, 0], False), ("failed", None, True), ("gaps", None, True),
+        ("complete", [1, 9], True), ("complete", [4, 0], True),
+    ],
+)
+def test_a_gap_at_the_end_goes_where_the_end_was_reached(
+    tmp_path: Path, state: str, asked: list[int] | None, stays: bool
+) -> None:
+    """A run that asks for everything from there on, and comes to its end, has met nothing there; other gaps stay."""
+    archive = Archive(tmp_path)
+    chat = ChatFile(archive, ChatRow(CHAT, 7), lambda: None)
+    for first, last in ((1, 2), (3, 0)):
+        chat.set_aside(Undecoded(CHAT, first, last, "why", [], [4], "1", 1), b"asis")
+    chat.end(replace(record(), state=state, asked=asked))
+    chat.prepare()
+    chat.committed()
+    gaps = [IdRange(1, 3), *([IdRange(3)] if stays else [])]
+    assert chat.row.quarantined == gaps
+    assert len(list((tmp_path / "quarantine").iterdir())) == 2 * len(gaps)
     chat.close()
