@@ -29,6 +29,7 @@ from tgbulk.stages.fetch.error import AuthNeededError, UnreachableError
 from tgbulk.stages.fetch.route import UnlistedCentreError, file_transport
 from tgbulk.stages.fetch.sender import CONNECT_SECONDS, UNNOTICED, Sender
 from tgbulk.stages.fetch.takeout import Takeout
+from tgbulk.stages.fetch.trouble import TROUBLE
 
 METHOD = "upload.getFile"
 #: Parts in flight on one connection, and on all of them at the start (docs/spec/media-download.md 5).
@@ -83,9 +84,11 @@ class Pool(Caller):
         self._opening = asyncio.Lock()
         self._failure: UnreachableError | None = None
         self._backoff = Backoff()
-        #: when the next connection may be opened, and since when there was trouble and no useful answer; the loop's time
+        #: when the next connection may be opened; since when there was trouble and no useful answer, and when there was the
+        #: last one; the loop's time
         self._next_open = 0.0
         self._down_since: float | None = None
+        self._down_at = 0.0
         self._told = False
         self._closing: set[asyncio.Task[None]] = set()
         self._bucket = self._buckets[METHOD] = Bucket(1 if rate else most * EACH, rate)
@@ -113,11 +116,17 @@ class Pool(Caller):
                 self._down("it forgets the login")
             except _BROKEN as error:
                 self._down(str(error) or "it does not answer")
+            except TROUBLE as error:
+                # Of one file after the other, until it is the data centre's: thousands of files would each take their time.
+                self._down(plain(error))
+                raise
 
     def _down(self, reason: str) -> None:
-        """A connection was lost, or not to be had. UnreachableError where that goes on for too long."""
+        """A connection was lost, or not to be had, or the answer is trouble. UnreachableError where that goes on for too
+        long."""
         now = asyncio.get_running_loop().time()
-        if self._down_since is None:
+        before, self._down_at = self._down_at, now
+        if self._down_since is None or now - before > PATIENCE:
             self._down_since = now
         elif now - self._down_since > PATIENCE:
             self._failure = UnreachableError(self._name, reason)
@@ -133,7 +142,7 @@ class Pool(Caller):
             self._told = False
             seconds = asyncio.get_running_loop().time() - self._down_since
             self.notify(f"{self._name}, for files, is back after {seconds:.0f} s")
-        self._down_since = None
+        self._down_since = self._failure = None
 
     @property
     def flying(self) -> int:
@@ -155,8 +164,9 @@ class Pool(Caller):
                 self._discard(connection)
             self._bucket.window = max(1.0, self._bucket.window / 2)
             raise
-        except errors.RPCError:
-            self._up()
+        except errors.RPCError as error:
+            if not isinstance(error, TROUBLE):
+                self._up()
             raise
         finally:
             connection.flying -= 1
