@@ -54,3 +54,15 @@ def test_it_does_not_grow_without_end() -> None:
 def test_what_is_none(found: object) -> None:
     with pytest.raises((TypeError, ValueError, KeyError)):
         Sources.read(0, found)  # type: ignore[arg-type]
+
+
+def test_what_has_to_be_written_is_known() -> None:
+    """One account alone changes nothing that is written."""
+    sources = Sources(1)
+    sources.add(1, IdRange(1, 5), [])
+    assert (sources.dirty, sources.document()) == (False, None)
+    for account, ids in ((2, IdRange(5, 9)), (1, IdRange(9, 12))):
+        sources.add(account, ids, [IdRange(1, 5)])
+        assert sources.dirty
+        sources.dirty = False
+    assert sources.ids == {1: [IdRange(1, 5), IdRange(9, 12)], 2: [IdRange(5, 9)]}

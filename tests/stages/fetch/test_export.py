@@ -1,0 +1,609 @@
+"""Names become chats, chats come to their end or fail alone: an export whose accounts, server and write are the test's."""
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from telethon import errors
+
+from support.virtual import virtually
+from tgbulk.engine.error import ExitCode
+from tgbulk.stages.archive.account import Unlooked
+from tgbulk.stages.archive.id_range import EVERYTHING, UNBOUNDED, IdRange
+from tgbulk.stages.fetch import export as export_module
+from tgbulk.stages.fetch.backlog import Backlog
+from tgbulk.stages.fetch.bucket import Bucket, Halted
+from tgbulk.stages.fetch.config import FetchConfig, Selection
+from tgbulk.stages.fetch.error import AuthNeededError, ChatError, FloodParkedError, TroubledError
+from tgbulk.stages.fetch.export import ANOTHER, GAPS, TROUBLED, Export
+from tgbulk.stages.fetch.name import ChatName, Way, parse_name
+from tgbulk.stages.fetch.names import ChatNames
+from tgbulk.stages.fetch.resolver import Target
+from tgbulk.stages.protocol.event import ChatFailed, ChatStarted, NameFetched, Notice
+from tgbulk.stages.protocol.receipt import Receipt
+from tgbulk.stages.protocol.request import OpenReply, Refusal
+from tgbulk.stages.telegram.chat import ChatRecord
+
+TROUBLE = TroubledError("Telegram", "500", "contacts.resolveUsername")
+PARKED = FloodParkedError(4000, "contacts.resolveUsername")
+LOST = AuthNeededError("one", "this login has ended")
+
+
+def marked(number: int) -> int:
+    return -1000000000000 - number
+
+
+class Resolver:
+    """Knows @chat1 to @chat9 and what a test adds."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self.chats: dict[str, Any] = {f"@chat{n}": n for n in range(1, 10)}
+        self.kinds: dict[int, dict[str, Any]] = {}
+        self.asked: list[tuple[str, bool]] = []
+        self.forgotten: list[int] = []
+        self.older: dict[int, Any] = {}
+        self.discussions: dict[int, Any] = {}
+        self.moved: set[str] = set()
+        self.full: dict[int, Any] = {}
+        self.settled: set[int] = set()
+
+    async def resolve(self, name: ChatName, fresh: bool = False) -> Target:
+        await asyncio.sleep(0.01)
+        self.asked.append((name.text, fresh))
+        key = name.value if name.way is Way.ID else name.text
+        found = self.chats.get(key, ChatError(name.text, "nobody has this username", "Check it.", "not_found"))
+        if isinstance(found, Exception):
+            raise found
+        return self.target(name.text, found)
+
+    def target(self, name: str, number: int) -> Target:
+        fields: dict[str, Any] = {"type": "channel", "title": f"Chat {number}", "account": 70 + self._number}
+        fields |= self.kinds.get(number, {})
+        return Target(name, ChatRecord(marked(number), **fields), (marked(number), self._number), cached=name in self.moved)
+
+    async def older_half(self, target: Target) -> Target | None:
+        return self._given(self.older, target)
+
+    async def discussion(self, target: Target) -> Target | None:
+        return self._given(self.discussions, target)
+
+    def _given(self, among: dict[int, Any], target: Target) -> Target | None:
+        found = among.get(target.record.marked_id)
+        if isinstance(found, Exception):
+            raise found
+        return None if found is None else self.target(f"{target.name}, {found}", found)
+
+    def proved(self, target: Target) -> bool:
+        return target.by_username is None
+
+    def forget(self, target: Target) -> None:
+        self.forgotten.append(target.record.marked_id)
+
+    def learn(self, peers: list[Any]) -> None:
+        assert peers == []
+
+
+class World:
+    """Everything around an export. Chats have the messages 1 to 3, where nothing else is said."""
+
+    def __init__(self, *names: str, accounts: int = 1, fed: bool = False, **config: Any) -> None:
+        self.told: list[Any] = []
+        self.backlog = Backlog()
+        self.opened: list[ChatRecord] = []
+        self.streams: dict[int, list[int]] = {}
+        self.closed: list[ChatRecord] = []
+        #: (chat, first id, bound) of each page
+        self.walked: list[tuple[int, int, int]] = []
+        self.replies: dict[int, OpenReply] = {}
+        self.ids: dict[int, range] = {}
+        self.errors: dict[int, Exception] = {}
+        self.told_all: set[int] = set()
+        self.rechecked: list[Any] = []
+        self.saves = 0
+        self.met = 0
+        self.stopping = asyncio.Event()
+        self.readers: list[Any] = [self._reader(number) for number in range(accounts)]
+        parsed = [parse_name(name) for name in names]
+        self.names = ChatNames(enumerate(parsed), self.told.append) if fed else ChatNames(enumerate(parsed))
+        configuration = FetchConfig([], parsed, **{"in_flight": 2} | config)
+        downloads: Any = SimpleNamespace(met=lambda: None, know=self._know)
+        self.known: dict[int, Any] = {}
+        self.export = Export(
+            self.readers, self, self.told.append, configuration, self.stopping, downloads, names=self.names  # type: ignore[arg-type]
+        )
+        changes: Any = SimpleNamespace(
+            learn=self._learn, ask=self._ask, recheck=self._recheck,
+            updates={reader.number: SimpleNamespace(told=True) for reader in self.readers},
+        )
+        self.export._changes = changes
+
+    def _reader(self, number: int) -> Any:
+        bucket = Bucket(4)
+
+        async def exchange(request: Any, _: Any = None) -> bytes:
+            await asyncio.sleep(0.01)
+            chat = request.peer[0]
+            if chat in self.errors:
+                bucket.cancel()
+                raise self.errors[chat]
+            bucket.succeeded()
+            return str(chat).encode()
+
+        def save() -> None:
+            self.saves += 1
+            raise OSError(28, "No space left on device")
+
+        caller = SimpleNamespace(
+            bucket=lambda _: bucket, exchange=exchange, takeout=None, withdraw=lambda: None,
+            halt=lambda: bucket.shut(Halted()),
+        )
+        return SimpleNamespace(
+            number=number, me=70 + number, caller=caller, resolver=Resolver(number), cache=SimpleNamespace(save=save),
+            failure=None,
+        )
+
+    @property
+    def resolver(self) -> Resolver:
+        found: Resolver = self.readers[0].resolver
+        return found
+
+    def _know(self, chat: int, peers: dict[int, Any]) -> None:
+        self.known[chat] = peers
+
+    async def _learn(self) -> None:
+        return None
+
+    async def _ask(self, reader: Any, target: Target, place: int, exported: bool) -> bool:
+        assert exported == (target.record.marked_id in self.export.done)
+        return target.record.marked_id in self.told_all
+
+    async def _recheck(self, chat: Any, unlooked: list[Any]) -> None:
+        self.rechecked.append((chat.target.record.marked_id, chat.pts, unlooked))
+
+    async def open_chat(self, stream: int, record: ChatRecord) -> OpenReply:
+        self.opened.append(replace(record))
+        self.streams.setdefault(record.marked_id, []).append(stream)
+        return replace(self.replies.get(record.marked_id, OpenReply()))
+
+    async def close_chat(self, stream: int, record: ChatRecord) -> None:
+        assert stream == self.streams[record.marked_id][-1]
+        self.closed.append(replace(record))
+
+    async def page(self, answer: bytes, *, first: int, bound: int, last: bool = False, **_: Any) -> Receipt:
+        if last:
+            return Receipt(next=bound)
+        chat = int(answer)
+        self.walked.append((chat, first, bound))
+        found = [one for one in self.ids.get(chat, range(1, 4)) if first <= one < bound]
+        high = max(found, default=0)
+        after = bound if bound != UNBOUNDED else high + 1
+        return Receipt(form="messages.messages", low=min(found, default=0), high=high, messages=len(found), next=after)
+
+    async def box(self, _: Any) -> None:
+        return None
+
+    async def run(self) -> None:
+        await self.export.run()
+
+    def of(self, kind: type[Any]) -> list[Any]:
+        return [one for one in self.told if type(one) is kind]
+
+    @property
+    def failed(self) -> list[tuple[str, int, str]]:
+        return [(one.name, one.marked_id, one.reason) for one in self.of(ChatFailed)]
+
+    @property
+    def notices(self) -> list[str]:
+        return [one.text for one in self.of(Notice)]
+
+
+def run(world: Callable[[], World], code: type[Exception] | None = None) -> World:
+    made: list[World] = []
+
+    async def main() -> None:
+        made.append(world())
+        await made[0].run()
+
+    if code is None:
+        virtually(main())
+    else:
+        with pytest.raises(code):
+            virtually(main())
+    return made[0]
+
+
+def test_every_chat_that_was_named_is_exported_to_its_end() -> None:
+    world = run(lambda: World("@chat1", "@chat2", "@chat3"))
+    assert sorted(one.marked_id for one in world.closed) == sorted(map(marked, (1, 2, 3)))
+    for one in world.opened:
+        assert (one.named, one.asked) == (f"@chat{marked(0) - one.marked_id}", [1, 0])
+        assert (one.asked_ranges, one.state) == (None, "open")
+    for one in world.closed:
+        assert (one.state, one.reason, one.pages, one.ranges, one.short) == ("complete", None, 1, 1, 0)
+    assert {type(one) for one in world.told} == {ChatStarted}
+    assert len(world.told) == 3
+    assert (world.export.done, world.export.failed) == (set(map(marked, (1, 2, 3))), set())
+    assert (world.export.left, len(world.export._plan), world.saves >= 1) == (0, 0, True)
+    assert sorted(stream for streams in world.streams.values() for stream in streams) == [0, 1, 2]
+    assert world.known[marked(1)] == {0: (marked(1), 0)}
+
+
+def test_a_chat_that_was_named_twice_is_exported_once() -> None:
+    def world() -> World:
+        made = World("@chat1", "@again")
+        made.resolver.chats["@again"] = 1
+        return made
+
+    found = run(world)
+    assert len(found.opened) == len(found.closed) == 1
+    assert len(found.notices) == 1
+    assert found.notices[0].endswith(": the same chat was named twice; it is exported once")
+
+
+def test_in_a_feed_it_is_exported_again() -> None:
+    """For what happened since. Each line is told of when all of it is at its end."""
+
+    async def main() -> World:
+        world = World("@chat1", "@nobody", fed=True)
+        for line, name in enumerate(("@chat1", "@nobody", "@chat1", "@chat2")):
+            world.names.put(line + 10, parse_name(name))
+        world.names._waiting.popleft()
+        world.names._waiting.popleft()
+        world.names.close()
+        await world.run()
+        return world
+
+    world: World = virtually(main())
+    assert [one.marked_id for one in world.closed].count(marked(1)) == 2
+    fetched = {one.line: one for one in world.of(NameFetched)}
+    assert len(fetched) == len(world.of(NameFetched)) == 4
+    assert sorted(stream for line in (10, 12) for stream in fetched[line].streams) == sorted(world.streams[marked(1)])
+    assert (fetched[13].streams, fetched[13].code) == (world.streams[marked(2)], 0)
+    assert (fetched[11].streams, fetched[11].code) == ([], ExitCode.NOTHING)
+    assert world.notices == []
+
+
+def test_a_name_that_leads_nowhere_fails_alone() -> None:
+    world = run(lambda: World("@nobody", "@chat1"))
+    (found,) = world.of(ChatFailed)
+    assert found == ChatFailed("@nobody", 0, "nobody has this username", "Check it.", ExitCode.NOTHING, "not_found")
+    assert [one.marked_id for one in world.closed] == [marked(1)]
+    assert world.export.failed == set()
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(PARKED, ExitCode.PARKED), (TROUBLE, ExitCode.NETWORK), (errors.RPCError(None, "NEVER_SEEN", 400), ExitCode.NOTHING)],
+)
+def test_a_name_that_cannot_be_looked_up_now(error: Exception, code: ExitCode) -> None:
+    def world() -> World:
+        made = World("@chat1", "@chat2")
+        made.resolver.chats["@chat1"] = error
+        return made
+
+    found = run(world)
+    (failed,) = found.of(ChatFailed)
+    assert (failed.name, failed.code, failed.retryable) == ("@chat1", code, error in (PARKED, TROUBLE))
+    assert failed.retry_after == (4000 if error is PARKED else None)
+    assert [one.marked_id for one in found.closed] == [marked(2)]
+
+
+@pytest.mark.parametrize("number", [TROUBLED - 1, TROUBLED])
+def test_a_server_that_keeps_failing_ends_the_run(number: int) -> None:
+    """With so many chats in a row; one that comes to its end is a new beginning."""
+
+    def world() -> World:
+        made = World(*[f"@chat{n}" for n in range(1, 8)], in_flight=1)
+        for n in [*range(1, number + 1), *range(number + 2, number + TROUBLED + 1)]:
+            made.errors[marked(n)] = TROUBLE
+        return made
+
+    if number < TROUBLED:
+        assert len(run(world).of(ChatFailed)) == 2 * (TROUBLED - 1)
+    else:
+        with pytest.raises(BaseExceptionGroup):
+            run(world)
+
+
+@pytest.mark.parametrize("refusal", [one for one in Refusal if one])
+def test_a_chat_that_write_refuses(refusal: Refusal) -> None:
+    def world() -> World:
+        made = World("@chat1", "@chat2")
+        made.replies[marked(1)] = OpenReply(refusal)
+        return made
+
+    found = run(world)
+    (failed,) = found.of(ChatFailed)
+    reason, hint = export_module._REFUSALS[refusal]
+    assert (failed.name, failed.reason, failed.hint, failed.kind) == ("@chat1", reason, hint, "storage")
+    assert [one.marked_id for one in found.closed] == [marked(2)]
+    assert found.export.left == 0
+
+
+def test_a_stop_leaves_what_was_not_begun() -> None:
+    """And what is under way is open: both are counted."""
+
+    async def main() -> World:
+        world = World(*[f"@chat{n}" for n in range(1, 10)], in_flight=1)
+        world.ids[marked(1)] = range(1, 4)
+        page = world.page
+
+        async def stopping(answer: bytes, **place: Any) -> Receipt:
+            world.stopping.set()
+            return replace(await page(answer, **place), form="messages.channelMessages")
+
+        world.page = stopping  # type: ignore[method-assign]
+        await world.run()
+        return world
+
+    world: World = virtually(main())
+    assert world.closed == []
+    assert world.export.left == 9
+    assert len(world.opened) < 9
+    assert world.of(ChatFailed) == []
+
+
+def test_an_older_half_and_a_discussion_come_along() -> None:
+    def world() -> World:
+        made = World("@chat1", comments=True)
+        made.resolver.kinds[1] = {"type": "supergroup", "migrated_from": -5}
+        made.resolver.older[marked(1)] = 7
+        made.resolver.discussions[marked(1)] = 8
+        return made
+
+    found = run(world)
+    assert sorted(one.marked_id for one in found.closed) == sorted(map(marked, (1, 7, 8)))
+
+
+def test_a_discussion_that_was_named_itself_is_exported_once() -> None:
+    def world() -> World:
+        made = World("@chat8", "@chat1", comments=True, in_flight=1)
+        made.resolver.chats["@chat1"] = 1
+        made.resolver.discussions[marked(1)] = 8
+        return made
+
+    found = run(world)
+    assert sorted(one.marked_id for one in found.closed) == sorted(map(marked, (1, 8)))
+    assert found.notices == []
+
+
+@pytest.mark.parametrize("error", [PARKED, TROUBLE, ChatError("@chat1", "not for you", "")])
+def test_comments_and_older_halves_fail_by_themselves(error: Exception) -> None:
+    def world() -> World:
+        made = World("@chat1", comments=True)
+        made.resolver.kinds[1] = {"type": "supergroup", "migrated_from": -5, "linked": -77}
+        made.resolver.discussions[marked(1)] = made.resolver.older[marked(1)] = error
+        return made
+
+    found = run(world)
+    assert [one.marked_id for one in found.closed] == [marked(1)]
+    assert ("@chat1 (comments)", -77) in [one[:2] for one in found.failed]
+    older = [one for one in found.failed if "comments" not in one[0]]
+    if isinstance(error, ChatError):
+        assert (older, found.notices) == ([], [f"{error}; it is left out"])
+    else:
+        assert [one[1] for one in older] == [0]
+    assert found.export.failed == {-77}
+
+
+def test_a_username_that_moved_is_looked_up_anew() -> None:
+    """Its chat is told of, and the one that has the name now is exported as well."""
+
+    def world() -> World:
+        made = World("@chat1")
+        resolve = made.resolver.resolve
+
+        async def remembered(name: ChatName, fresh: bool = False) -> Target:
+            if fresh:
+                made.resolver.chats["@chat1"] = 2
+            found = await resolve(name, fresh)
+            found.by_username = None if fresh else "chat1"
+            return found
+
+        made.resolver.resolve = remembered  # type: ignore[method-assign]
+        return made
+
+    found = run(world)
+    assert found.resolver.asked == [("@chat1", False), ("@chat1", True)]
+    assert found.notices == ["@chat1 is not this chat's name any more: Chat 1"]
+    assert sorted(one.marked_id for one in found.closed) == sorted(map(marked, (1, 2)))
+
+
+@pytest.mark.parametrize("found", ["the same", "another", "nobody", "lost", "parked"])
+def test_a_peer_of_the_cache_that_is_not_taken_is_resolved_once_more(found: str) -> None:
+    def world() -> World:
+        made = World("@chat1")
+        made.resolver.moved.add("@chat1")
+        made.errors[marked(1)] = errors.ChannelInvalidError(None)
+        resolve = made.resolver.resolve
+
+        async def again(name: ChatName, fresh: bool = False) -> Target:
+            if fresh:
+                given = {
+                    "the same": 1, "another": 2, "lost": LOST, "parked": PARKED,
+                    "nobody": ChatError("@chat1", "nobody has this username", ""),
+                }
+                made.resolver.chats["@chat1"] = given[found]
+                made.resolver.moved.clear()
+                if found == "the same":
+                    made.errors.clear()
+            return await resolve(name, fresh)
+
+        made.resolver.resolve = again  # type: ignore[method-assign]
+        return made
+
+    made = run(world, AuthNeededError if found == "lost" else None)
+    assert made.resolver.forgotten == [marked(1)]
+    assert made.resolver.asked == [("@chat1", False), ("@chat1", True)]
+    assert len(made.closed) == 1
+    if found == "the same":
+        assert (made.failed, made.closed[0].state) == ([], "complete")
+        return
+    (failed,) = made.of(ChatFailed)
+    assert made.closed[0].state == "failed"
+    assert made.closed[0].reason == f"{'@chat1: ' if found in ('another', 'nobody') else ''}{failed.reason}"
+    assert made.export.failed == {marked(1)}
+    if found == "another":
+        assert (failed.reason, failed.hint, failed.kind) == ("the name leads to another chat now", ANOTHER, "not_found")
+
+
+def test_a_peer_that_telegram_gave_is_what_it_says() -> None:
+    def world() -> World:
+        made = World("@chat1")
+        made.errors[marked(1)] = errors.ChannelPrivateError(None)
+        return made
+
+    found = run(world)
+    (failed,) = found.of(ChatFailed)
+    assert (failed.kind, found.resolver.forgotten, len(found.resolver.asked)) == ("forbidden", [], 1)
+
+
+@pytest.mark.parametrize("covered", [[], [IdRange(1, 3)]])
+@pytest.mark.parametrize(("pts", "looked", "behind"), [(9, 5, 0), (9, 0, 0), (9, 5, 2), (0, 5, 0)])
+@pytest.mark.parametrize("told", [False, True])
+def test_what_was_told_is_not_walked(
+    covered: list[IdRange], pts: int, looked: int, behind: int, told: bool
+) -> None:
+    """Where everything above what is covered was told, and nothing is known to be missing there."""
+
+    def world() -> World:
+        made = World("@chat1")
+        made.replies[marked(1)] = OpenReply(
+            messages=5, covered=list(covered), explained=2, pts=pts, looked=looked, behind=behind, counted=8,
+            unlooked=[Unlooked(1, 2, 3, 4)],
+        )
+        made.told_all = {marked(1)} if told else set()
+        return made
+
+    found = run(world)
+    (closed,) = found.closed
+    assert closed.state == "complete"
+    assert found.rechecked == [(marked(1), pts, [Unlooked(1, 2, 3, 4)])]
+    if told and looked and not behind and covered:
+        assert (found.walked, closed.pages) == ([], 0)
+        assert found.told == [ChatStarted(0, marked(1), "Chat 1", -1, 5)]
+    else:
+        assert found.walked == [(marked(1), 3 if covered else 1, UNBOUNDED)]
+        (started,) = found.of(ChatStarted)
+        assert started.before == 5
+
+
+@pytest.mark.parametrize(
+    ("selection", "asked", "walked"),
+    [
+        (Selection(), [1, 0], (1, UNBOUNDED)),
+        (Selection(min_id=2), [2, 0], (2, UNBOUNDED)),
+        (Selection(max_id=2), [1, 2], (1, 3)),
+    ],
+)
+def test_only_what_was_asked_for_is_walked(selection: Selection, asked: list[int], walked: tuple[int, int]) -> None:
+    found = run(lambda: World("@chat1", selection=selection))
+    assert found.opened[0].asked == found.closed[0].asked == asked
+    assert found.walked == [(marked(1), *walked)]
+
+
+def test_parts_of_one_chat_are_one_walk() -> None:
+    def world() -> World:
+        made = World("https://t.me/chat1/2", "https://t.me/chat1/7-9", "@chat2")
+        for name in ("https://t.me/chat1/2", "https://t.me/chat1/7-9"):
+            made.resolver.chats[name] = 1
+        made.ids[marked(1)] = range(1, 10)
+        return made
+
+    found = run(world)
+    (one,) = (record for record in found.closed if record.marked_id == marked(1))
+    assert (one.asked, one.asked_ranges, one.state) == ([2, 9], [[2, 2], [7, 9]], "complete")
+    assert sorted(place[1:] for place in found.walked if place[0] == marked(1)) == [(2, 3), (7, 10)]
+    assert len(found.closed) == 2
+
+
+@pytest.mark.parametrize(("total", "short"), [(3, 0), (13, 0), (14, 11), (None, 0)])
+def test_a_chat_that_is_far_shorter_than_its_count_says_so(total: int | None, short: int) -> None:
+    """Where all of it was asked for."""
+
+    def world() -> World:
+        made = World("@chat1", "@chat2", selection=Selection())
+        page = made.page
+
+        async def counted(answer: bytes, **place: Any) -> Receipt:
+            return replace(await page(answer, **place), total=-1 if total is None else total)
+
+        made.page = counted  # type: ignore[method-assign]
+        return made
+
+    found = run(world)
+    assert {one.short for one in found.closed} == {short}
+    said = f"Telegram counts {short} messages more than it gives, which is more than a tenth"
+    advice = "`tgbulk verify --against-server` asks for all of them again"
+    expected = {f"@chat{n}: {said}; {advice}" for n in (1, 2)} if short else set()
+    assert set(found.notices) == expected
+
+
+def test_a_chat_with_gaps_says_why() -> None:
+    async def main() -> World:
+        world = World("@chat1")
+        begin = world.export._open
+
+        async def opened(*arguments: Any) -> Any:
+            reader = await begin(*arguments)
+            for walk in world.export._plan:
+                walk.gaps = 1
+            return reader
+
+        world.export._open = opened  # type: ignore[method-assign, assignment]
+        await world.run()
+        return world
+
+    world: World = virtually(main())
+    assert [(one.state, one.reason) for one in world.closed] == [("gaps", GAPS)]
+    assert world.export.done == {marked(1)}
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_a_run_without_an_account_ends_with_the_reason(both: bool) -> None:
+    def world() -> World:
+        made = World("@chat1", "@chat2", accounts=2)
+        made.readers[0].resolver.chats["@chat1"] = LOST
+        if both:
+            made.readers[1].resolver.chats["@chat1"] = LOST
+        return made
+
+    found = run(world, AuthNeededError if both else None)
+    if both:
+        assert [one.failure for one in found.readers] == [LOST, LOST]
+    else:
+        assert found.notices == [f"{LOST}; the other accounts continue"]
+        assert sorted(one.marked_id for one in found.closed) == sorted(map(marked, (1, 2)))
+
+
+def test_the_supergroup_of_a_group_comes_along_when_a_page_tells_of_it() -> None:
+    """Once: not where it is under way already."""
+
+    async def main() -> World:
+        world = World("@chat1", "@chat2")
+        for name in (str(marked(1)), str(marked(2))):
+            world.resolver.chats[name] = 3
+        first = world.export.first
+
+        def told(walk: Any, reader: Any) -> None:
+            first(walk, reader)
+            if walk.target.record.marked_id != marked(3):
+                world.export.migrated(walk, reader)
+
+        world.export.first = told  # type: ignore[method-assign]
+        await world.run()
+        return world
+
+    world: World = virtually(main())
+    assert sorted(one.marked_id for one in world.closed) == sorted(map(marked, (1, 2, 3)))
+    assert world.of(ChatFailed) == []
+
+
+def test_everything_is_asked_for_where_nothing_else_is_said() -> None:
+    found = run(lambda: World("@chat1"))
+    assert found.opened[0].asked == EVERYTHING.closed()
