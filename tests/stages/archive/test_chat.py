@@ -176,3 +176,22 @@ def test_a_gap_at_the_end_goes_where_the_end_was_reached(
     assert chat.row.quarantined == gaps
     assert len(list((tmp_path / "quarantine").iterdir())) == 2 * len(gaps)
     chat.close()
+
+
+def test_a_gap_whose_ids_are_covered_by_now_is_none(tmp_path: Path) -> None:
+    """Of one without an end it is the beginning."""
+    archive = Archive(tmp_path)
+    chat = ChatFile(archive, ChatRow(CHAT, 7), lambda: None)
+    for first, last in ((3, 4), (6, 0)):
+        chat.set_aside(Undecoded(CHAT, first, last, "why", [], [4], "1", 1), b"asis")
+    bounded, endless = IdRange(3, 5), IdRange(6)
+    ends = [(3, [bounded, endless]), (4, [bounded, endless]), (5, [endless]), (6, [endless]), (7, [])]
+    lo = 1
+    for hi, gaps in ends:
+        chat.add(1, IdRange(lo, hi), b"{}\n", [], 1, 0, [])
+        chat.prepare()
+        chat.committed()
+        assert chat.row.quarantined == gaps
+        assert len(list((tmp_path / "quarantine").glob("*"))) == 2 * len(gaps)
+        lo = hi
+    chat.close()

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 from telethon import errors
+from telethon.tl import types
 
 from support.virtual import virtually
 from tgbulk.engine.error import ExitCode
 from tgbulk.stages.archive.account import Unlooked
+from tgbulk.stages.archive.annex import AnnexName
 from tgbulk.stages.archive.id_range import EVERYTHING, UNBOUNDED, IdRange
 from tgbulk.stages.fetch import export as export_module
 from tgbulk.stages.fetch.backlog import Backlog
@@ -249,11 +251,10 @@ def test_in_a_feed_it_is_exported_again() -> None:
     """For what happened since. Each line is told of when all of it is at its end."""
 
     async def main() -> World:
-        world = World("@chat1", "@nobody", fed=True)
-        for line, name in enumerate(("@chat1", "@nobody", "@chat1", "@chat2")):
+        world = World(fed=True)
+        world.resolver.chats["@refused"] = errors.RPCError(None, "NEVER_SEEN", 400)
+        for line, name in enumerate(("@chat1", "@nobody", "@chat1", "@chat2", "@refused")):
             world.names.put(line + 10, parse_name(name))
-        world.names._waiting.popleft()
-        world.names._waiting.popleft()
         world.names.close()
         await world.run()
         return world
@@ -261,10 +262,10 @@ def test_in_a_feed_it_is_exported_again() -> None:
     world: World = virtually(main())
     assert [one.marked_id for one in world.closed].count(marked(1)) == 2
     fetched = {one.line: one for one in world.of(NameFetched)}
-    assert len(fetched) == len(world.of(NameFetched)) == 4
+    assert len(fetched) == len(world.of(NameFetched)) == 5
     assert sorted(stream for line in (10, 12) for stream in fetched[line].streams) == sorted(world.streams[marked(1)])
     assert (fetched[13].streams, fetched[13].code) == (world.streams[marked(2)], 0)
-    assert (fetched[11].streams, fetched[11].code) == ([], ExitCode.NOTHING)
+    assert [(fetched[line].streams, fetched[line].code) for line in (11, 14)] == [([], ExitCode.NOTHING)] * 2
     assert world.notices == []
 
 
@@ -522,12 +523,22 @@ def test_parts_of_one_chat_are_one_walk() -> None:
     assert len(found.closed) == 2
 
 
-@pytest.mark.parametrize(("total", "short"), [(3, 0), (13, 0), (14, 11), (None, 0)])
-def test_a_chat_that_is_far_shorter_than_its_count_says_so(total: int | None, short: int) -> None:
-    """Where all of it was asked for."""
+@pytest.mark.parametrize(
+    ("total", "short", "selection", "fails"),
+    [
+        (3, 0, Selection(), False), (13, 0, Selection(), False), (14, 11, Selection(), False), (None, 0, Selection(), False),
+        (14, 0, Selection(max_id=9), False), (14, 0, Selection(), True),
+    ],
+)
+def test_a_chat_that_is_far_shorter_than_its_count_says_so(
+    total: int | None, short: int, selection: Selection, fails: bool
+) -> None:
+    """Where all of it was asked for, and nothing else says that it is not whole."""
 
     def world() -> World:
-        made = World("@chat1", "@chat2", selection=Selection())
+        made = World("@chat1", "@chat2", selection=selection)
+        if fails:
+            made.errors.update(dict.fromkeys(map(marked, (1, 2)), errors.RPCError(None, "NEVER_SEEN", 400)))
         page = made.page
 
         async def counted(answer: bytes, **place: Any) -> Receipt:
@@ -545,8 +556,16 @@ def test_a_chat_that_is_far_shorter_than_its_count_says_so(total: int | None, sh
 
 
 def test_a_chat_with_gaps_says_why() -> None:
+    """And not that it is short."""
+
     async def main() -> World:
         world = World("@chat1")
+        page = world.page
+
+        async def counted(answer: bytes, **place: Any) -> Receipt:
+            return replace(await page(answer, **place), total=14)
+
+        world.page = counted  # type: ignore[method-assign]
         begin = world.export._open
 
         async def opened(*arguments: Any) -> Any:
@@ -560,7 +579,7 @@ def test_a_chat_with_gaps_says_why() -> None:
         return world
 
     world: World = virtually(main())
-    assert [(one.state, one.reason) for one in world.closed] == [("gaps", GAPS)]
+    assert [(one.state, one.reason, one.short) for one in world.closed] == [("gaps", GAPS, 0)]
     assert world.export.done == {marked(1)}
 
 
@@ -607,3 +626,110 @@ def test_the_supergroup_of_a_group_comes_along_when_a_page_tells_of_it() -> None
 def test_everything_is_asked_for_where_nothing_else_is_said() -> None:
     found = run(lambda: World("@chat1"))
     assert found.opened[0].asked == EVERYTHING.closed()
+
+
+def test_few_chats_are_looked_at_beside_their_messages_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No further one begins meanwhile."""
+    monkeypatch.setattr(export_module, "MOST_LOOKS", 2)
+    looking, begun = [0, 0], list[int]()
+
+    async def look(*_: Any) -> None:
+        looking[0] += 1
+        looking[1] += 1
+        await asyncio.sleep(10)
+        looking[0] -= 1
+
+    def world() -> World:
+        made = World(*[f"@chat{n}" for n in range(1, 10)], in_flight=1, annexes=(AnnexName.INFO,))
+        made.export._annexes = SimpleNamespace(look=look)  # type: ignore[assignment]
+        opening = made.open_chat
+
+        async def opened(stream: int, record: ChatRecord) -> OpenReply:
+            begun.append(looking[0])
+            return await opening(stream, record)
+
+        made.open_chat = opened  # type: ignore[method-assign]
+        return made
+
+    found = run(world)
+    assert (len(found.closed), looking, max(begun)) == (9, [0, 9], 1)
+
+
+@pytest.mark.parametrize("readable", [False, True])
+def test_a_chat_that_lost_its_account_while_another_looked_it_up_goes_to_a_third(readable: bool) -> None:
+    """It fails where nobody is left that may read it."""
+
+    async def main() -> World:
+        world = World("@chat1", accounts=3)
+        world.readers[1].resolver.chats.clear()
+        if not readable:
+            world.readers[2].resolver.chats.clear()
+        world.export._plan.expect()
+        async with asyncio.TaskGroup() as world.export._group:
+            await world.export._begin(world.readers[0], world.resolver.target("@chat1", 1))
+            (walk,) = world.export._plan
+            walk.joining.add(1)
+            world.export._group.create_task(world.export._join(walk, world.readers[1]))
+            await world.export.lost(world.readers[0], LOST)
+        assert (walk.refused, walk.joining) == ({1} if readable else {1, 2}, set())
+        assert list(walk.peers) == ([2] if readable else [])
+        assert walk.failure is (None if readable else LOST)
+        return world
+
+    world: World = virtually(main())
+    assert [one.state for one in world.closed] == ([] if readable else ["failed"])
+    assert [one[1] for one in world.failed] == ([] if readable else [marked(1)])
+
+
+@pytest.mark.parametrize(
+    ("kind", "pts", "told", "in_flight", "expected"),
+    [
+        ("channel", 0, True, 2, (True, True, True)),
+        ("channel", 9, True, 1, (False, True, False)),
+        ("supergroup", 0, False, 1, (False, True, False)),
+        ("private", 0, True, 2, (True, False, False)),
+        ("group", 0, True, 2, (True, False, False)),
+    ],
+)
+def test_a_walk_begins_with_what_is_known_of_its_chat(
+    kind: str, pts: int, told: bool, in_flight: int, expected: tuple[bool, bool, bool]
+) -> None:
+    """(whether it may be split; whether its ids are the same for others; whether its box is to be learnt)."""
+
+    async def main() -> None:
+        world = World("@chat1", in_flight=in_flight)
+        assert world.export.updates is world.export._changes.updates
+        world.export.updates[0].told = told
+        world.resolver.kinds[1] = {"type": kind}
+        ranges = [types.MessageRange(1, 300), types.MessageRange(301, 900)]
+        world.readers[0].caller.takeout = SimpleNamespace(ranges=ranges)
+        world.replies[marked(1)] = OpenReply(messages=5, covered=[IdRange(1, 3)], explained=2, pts=pts, counted=8)
+        await world.export._begin(world.readers[0], world.resolver.target("@chat1", 1), 4)
+        (walk,) = world.export._plan
+        assert (walk.splitting, walk.shared, walk.unboxed) == expected
+        assert (walk.before, walk.explained, walk.counted, walk.told, walk.place, walk.stream) == (5, 2, 8, pts, 4, 0)
+        assert walk.peers == world.known[marked(1)] == {0: (marked(1), 0)}
+        own = kind in ("private", "group")
+        assert walk.message_ranges == (ranges if own else [])
+        assert [(one.start, one.next, one.hi) for one in walk.missing.ranges] == (
+            [(1, 3, 301), (301, 301, UNBOUNDED)] if own else [(1, 3, UNBOUNDED)]
+        )
+        assert world.export.left == 1
+
+    virtually(main())
+
+
+@pytest.mark.parametrize("missing", ["comments", "older half"])
+def test_a_line_of_a_feed_has_what_failed_of_it(missing: str) -> None:
+    async def main() -> World:
+        world = World(fed=True, comments=True)
+        world.resolver.kinds[1] = {"type": "supergroup", "migrated_from": -5}
+        among = world.resolver.discussions if missing == "comments" else world.resolver.older
+        among[marked(1)] = PARKED
+        world.names.put(4, parse_name("@chat1"))
+        world.names.close()
+        await world.run()
+        return world
+
+    world: World = virtually(main())
+    assert world.of(NameFetched) == [NameFetched(4, world.streams[marked(1)], ExitCode.PARKED)]
