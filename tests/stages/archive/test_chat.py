@@ -14,6 +14,7 @@ from support.open_files import open_files
 from support.walks import record
 from tgbulk.engine.journal import Journal
 from tgbulk.stages.archive.about import read_about
+from tgbulk.stages.archive.annex import AnnexFiles
 from tgbulk.stages.archive.chat import ChatFile
 from tgbulk.stages.archive.folder import Archive
 from tgbulk.stages.archive.hole import append_row, open_holes
@@ -195,3 +196,17 @@ def test_a_gap_whose_ids_are_covered_by_now_is_none(tmp_path: Path) -> None:
         assert len(list((tmp_path / "quarantine").glob("*"))) == 2 * len(gaps)
         lo = hi
     chat.close()
+
+
+def test_the_annexes_of_a_chat_are_opened_once_and_to_be_committed(tmp_path: Path) -> None:
+    before = open_files()
+    chat = ChatFile(Archive(tmp_path), ChatRow(CHAT, 7), lambda: None)
+    chat.prepare()
+    chat.committed()
+    assert not chat.dirty
+    found = chat.annexes
+    assert isinstance(found, AnnexFiles)
+    assert chat.dirty
+    assert chat.annexes is found
+    chat.close()
+    assert open_files() == before
