@@ -56,3 +56,9 @@ def test_what_is_written_is_read(one: IdRange, closed: list[int], text: str) -> 
     assert IdRange.from_closed(closed) == one
     assert IdRange.from_pairs([one.pair()]) == [one]
     assert str(one) == text
+
+
+def test_a_range_that_many_hold_is_changed_by_nobody() -> None:
+    with pytest.raises(AttributeError):
+        EVERYTHING.lo = 2  # type: ignore[misc]
+    assert EVERYTHING.hi == UNBOUNDED

@@ -5,6 +5,7 @@ import asyncio
 import hashlib
 import os
 import random
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,7 +29,7 @@ from tgbulk.stages.fetch.media.download import (
     Download,
 )
 from tgbulk.stages.fetch.media.reference import GoneError, UnaskedError
-from tgbulk.stages.fetch.media.store import Store
+from tgbulk.stages.fetch.media.store import PartFile, Store
 from tgbulk.stages.telegram.medium import UNKNOWN, MediaItem, MediaOutcome, Medium, Origin
 
 #: Bytes of a part here.
@@ -405,3 +406,30 @@ def test_a_name_that_leads_out_of_the_archive_fails(telegram: Telegram, tmp_path
     found = run(telegram, tmp_path, medium(path=path, inline=b"evil"))
     assert (found.number, found.state, found.reason != "", telegram.asked) == (1, "failed", True, [])
     assert sorted(place.name for place in tmp_path.iterdir()) == ["media"]
+
+
+def test_nothing_is_read_of_a_file_that_is_let_go(
+    telegram: Telegram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its descriptor may be another file's by then."""
+    reading: set[int] = set()
+    read = PartFile.read
+
+    def slow(parts: PartFile, index: int) -> bytes:
+        reading.add(index)
+        time.sleep(0.05)
+        data = read(parts, index)
+        reading.clear()
+        return data
+
+    monkeypatch.setattr(PartFile, "read", slow)
+    telegram.lie = lambda dc, request: errors.RPCError(None, "NEVER_SEEN", 400) if request.offset == 20 * PART else None
+
+    async def main() -> MediaOutcome:
+        item = MediaItem(1, ME, [Origin(-1, 1)], medium())
+        references: Any = SimpleNamespace(refresh=telegram.refresh)
+        found = await Download(item, Store(tmp_path), telegram.pool, references).run()
+        assert not reading
+        return found
+
+    assert asyncio.run(main()).state == "failed"
