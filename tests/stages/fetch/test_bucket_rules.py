@@ -549,3 +549,8 @@ def test_one_of_the_accounts_finds_out() -> None:
         shared.tell(Pace(rate, 0.0, lessons, 0))
         assert shared.pace is not None
         assert shared.pace.rate == kept
+
+
+def test_a_pace_that_accounts_share_is_changed_by_nobody() -> None:
+    with pytest.raises(AttributeError):
+        Pace(1.0, 2.0, 3, 4).rate = 5.0  # type: ignore[misc]

@@ -179,6 +179,16 @@ def test_a_feed_keeps_the_newest_ends_and_counts_the_others() -> None:
     assert outcome.exit_code is ExitCode.PARTIAL
 
 
+def test_of_ends_that_are_not_kept_those_count_that_did_not_fail_afterwards() -> None:
+    outcome = Outcome(fed=True)
+    for number in range(1, MOST_KEPT + 6):
+        outcome.receive(ChatEnded(number, number, 9, 7, 0, 9))
+        if number == MOST_KEPT:
+            for failed in (3, -8, 10**9):
+                outcome.receive(ChatFailed(f"@a{failed}", failed, "its comments", "", ExitCode.NOTHING))
+    assert (outcome.unlisted.complete, outcome.unlisted.messages, outcome.unlisted.new) == (4, 4 * 9, 5 * 7)
+
+
 def test_in_a_feed_the_same_chat_may_end_again() -> None:
     """Its beginning may come after its end, since two processes tell of them."""
     outcome = Outcome(fed=True)
