@@ -554,3 +554,14 @@ def test_one_of_the_accounts_finds_out() -> None:
 def test_a_pace_that_accounts_share_is_changed_by_nobody() -> None:
     with pytest.raises(AttributeError):
         Pace(1.0, 2.0, 3, 4).rate = 5.0  # type: ignore[misc]
+
+
+def test_one_request_may_always_be_in_flight() -> None:
+    async def main() -> None:
+        bucket = Bucket(1)
+        bucket.window = 0.5
+        assert not bucket.busy
+        await bucket.enter()
+        assert (bucket.flying, bucket.busy) == (1, True)
+
+    virtually(main())

@@ -10,6 +10,9 @@ import pytest
 from telethon.tl import types
 
 from support import telegram_page as made
+from support.line import Line
+from tgbulk.engine import document
+from tgbulk.engine.durable import make_folder
 from tgbulk.engine.frame import pack, unpack
 from tgbulk.stages.archive.folder import Archive
 from tgbulk.stages.archive.id_range import UNBOUNDED, IdRange
@@ -276,4 +279,74 @@ def test_a_scan_that_was_killed_begins_anew(archive: Index) -> None:
     media = archive.open(covered=[[1, 3001]])
     media.end(CHAT)
     assert sorted(one.medium.id for one in collect(media)) == list(range(1, 3001))
+    media.close()
+
+
+def test_what_a_page_brought_is_known_by_the_next_run(archive: Index) -> None:
+    """Once it is committed; so no line of it is read again."""
+    media = archive.open()
+    assert not media.dirty
+    for lo, hi in ((1, 3), (3, 5), (9, 12)):
+        media.page(CHAT, ME, IdRange(lo, hi), FoundMedia())
+        assert media.dirty
+        media.commit()
+        assert not media.dirty
+    media.page(CHAT, ME, IdRange(20, 30), FoundMedia())
+    media.abandon()
+    media = archive.open(ALL, record(), covered=[[1, 15]])
+    assert media._known[CHAT] == [IdRange(1, 5), IdRange(9, 12)]
+    assert media._missing[CHAT] == [IdRange(5, 9), IdRange(12, 15)]
+    media.abandon()
+    media = archive.open(ALL, record(asked=[4, 9]), covered=[[1, 15]])
+    assert media._missing[CHAT] == [IdRange(5, 9)]
+    media.end(CHAT)
+    assert (len(media._scans), CHAT in media._missing) == (1, False)
+    media.abandon()
+
+
+def test_more_is_said_to_come_while_older_lines_are_read(archive: Index) -> None:
+    media = archive.open()
+    assert (ask(media).more, ask(media, cursor=4, wanted=False)) == (False, MediaBatch([], 4))
+    add(media, medium(1))
+    found = ask(media)
+    assert (len(found.items), found.more) == (1, True)
+    assert media.progress().videos == 0
+    assert media.videos_stated() is None
+    media.close()
+
+
+def test_of_a_chat_that_is_not_open_what_its_last_run_asked_for_is_wanted(archive: Index) -> None:
+    """Of one that is open, what this run asks for."""
+    folder = archive.archive.chat(OTHER)
+    make_folder(folder.path)
+    folder.about.path.write_bytes(document.dump({"id": OTHER, "asked": [1, 5]}))
+    media = archive.open(ALL, record(asked=[1, 5]))
+    media.commit()
+    for chat in (CHAT, OTHER):
+        media.told(chat, ME, FoundMedia([medium(-chat % 100, 3), medium(-chat % 100 + 50, 7)]))
+        assert media.dirty
+        media.commit()
+    assert [one.medium.id for one in ask(media).items] == [-chat % 100 for chat in (CHAT, OTHER)]
+    media.close()
+
+
+def test_what_older_lines_hold_is_to_be_committed(tmp_path: Path) -> None:
+    line = Line(tmp_path)
+    line.begin(record())
+    message = made.message(1)
+    message.media = types.MessageMediaDocument(document=types.Document(5, 1, b"r", made.DAY, "text/plain", 3, 2, []))
+    line.page(made.page([message]), 1)
+    line.end(record())
+    line.close()
+    index = Index(tmp_path)
+    media = index.open(covered=[[1, 2]])
+    media.end(CHAT)
+    media.commit()
+    assert not media.dirty
+    found = ask(media)
+    assert ([one.medium.id for one in found.items], media.dirty) == ([5], True)
+    media.commit()
+    media.close()
+    media = index.open(covered=[[1, 2]])
+    assert media._missing[CHAT] == []
     media.close()

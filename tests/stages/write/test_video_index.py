@@ -149,3 +149,16 @@ def test_a_run_killed_between_the_commit_and_the_deletion(archive: Index, video:
     archive.open(REPLACE).close()
     assert (archive.folder / "video/1_a.webm").exists() is left
     assert archive.originals() == [0 if left else 2]
+
+
+def test_where_no_more_videos_are_wanted_none_is_handed_out(archive: Index) -> None:
+    """And what was answered is to be committed."""
+    media = archive.files("video/a.mov")
+    media.commit()
+    assert not media.dirty
+    assert media.ask_videos(VideoRequest([], 7, False)) == VideoBatch([], 7)
+    assert media.dirty
+    found = media.ask_videos(VideoRequest([], 0, True))
+    assert ([one.number for one in found.items], found.more) == ([1], True)
+    assert media.ask_videos(VideoRequest([], 1, True)) == VideoBatch([], 1)
+    close(media)
