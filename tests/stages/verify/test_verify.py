@@ -250,12 +250,14 @@ def test_nobody_writes_meanwhile(root: Path) -> None:
 def test_a_moved_folder_is_no_damage_once_the_chat_began_anew(root: Path) -> None:
     shutil.move(root / f"chats/{CHAT}", root / f"chats/{CHAT}.damaged-x")
     assert worst(root) == Weight.DAMAGE
+    assert texts(check(root)[CHAT]) == [f"chats/{CHAT}: it is missing"]
     line = Line(root)
     line.begin(record())
     line.abandon()
     assert worst(root) == Weight.UNFINISHED
     shutil.rmtree(root / f"chats/{CHAT}")
     assert worst(root) == Weight.UNFINISHED
+    assert texts(check(root)[CHAT], Weight.UNFINISHED) == [f"chats/{CHAT}: it was moved away, or never made"]
 
 
 def test_a_link_among_the_files_of_a_chat_is_named_and_not_followed(root: Path, tmp_path: Path) -> None:

@@ -302,6 +302,7 @@ def test_what_a_page_brought_is_known_by_the_next_run(archive: Index) -> None:
     media.end(CHAT)
     assert (len(media._scans), CHAT in media._missing) == (1, False)
     media.abandon()
+    assert not media._scans
 
 
 def test_more_is_said_to_come_while_older_lines_are_read(archive: Index) -> None:
