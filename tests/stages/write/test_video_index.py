@@ -162,3 +162,13 @@ def test_where_no_more_videos_are_wanted_none_is_handed_out(archive: Index) -> N
     assert ([one.number for one in found.items], found.more) == ([1], True)
     assert media.ask_videos(VideoRequest([], 1, True)) == VideoBatch([], 1)
     close(media)
+
+
+def test_an_original_that_goes_at_the_end_of_a_run_is_known_to_be_gone(archive: Index) -> None:
+    original = archive.folder / "video/1_a.webm"
+    close(archive.files("video/1_a.webm"))
+    (archive.folder / "video/1_a.h264.mp4").path.write_bytes(b"mp4")
+    media = archive.open(REPLACE)
+    ask(media, result(1, "done", replaced=True))
+    close(media)
+    assert (original.exists(), archive.originals()) == (False, [2])

@@ -175,6 +175,19 @@ def test_much_is_committed_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     line.close()
 
 
+def test_pages_that_are_looked_at_again_count_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = Line(tmp_path)
+    line.begin(record())
+    line.page(made.page([made.message(1)]), 1)
+    line.end(record())
+    line.writer.commit()
+    monkeypatch.setattr(writer_module, "COMMIT_BYTES", 1000)
+    for text, is_due in (("x", True), ("x" * 1000, False)):
+        line.send(PayloadKind.AGAIN, made.page([made.message(1, text)]), first=1, bound=2, subject=CHAT, origin=77)
+        assert (line.writer.due is not None) is is_due
+    line.close()
+
+
 def test_a_page_that_comes_again_is_not_written_again(tmp_path: Path) -> None:
     line = Line(tmp_path)
     line.begin(record())
