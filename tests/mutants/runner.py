@@ -3,7 +3,8 @@
     PYTHONPATH=tests python -m mutants.runner [--count 200] [--seed 1] [--only engine/] [--jobs 2] [--list]
 
 The same seed makes the same changes to the same code. guards.toml says which tests guard which module; equivalent.toml which
-changes change nothing that anybody could see, and why. Exit code 1 when fewer than 95 of 100 others were noticed.
+changes change nothing that anybody could see, and why. Exit code 1 when fewer than 95 of 100 others were noticed, or some
+were not tried, for the tests of their module fail without a change.
 """
 from __future__ import annotations
 
