@@ -95,3 +95,20 @@ def test_one_that_is_reaped_has_no_stack_and_one_that_is_removed_is_not_looked_a
         assert watch.look() == []
     finally:
         watch.close()
+
+
+def test_who_counts_is_not_silent() -> None:
+    """However long it runs. Who stopped is, once its patience is over; time in which nobody looked does not count."""
+    watch = Watch()
+    try:
+        watch.add(3, 0, 5.0)
+        life = watch._lives[3]
+        life.seen = 100.0
+        for now in range(100, 130):
+            watch._counts[3] += 1
+            assert not watch._is_silent(3, life, float(now), False)
+        assert [watch._is_silent(3, life, now, False) for now in (134.0, 134.5)] == [False, True]
+        assert [watch._is_silent(3, life, now, True) for now in (150.0, 190.0)] == [False, False]
+        assert not watch._is_silent(3, life, 195.0, False)
+    finally:
+        watch.close()
