@@ -466,3 +466,17 @@ def test_answers_that_cannot_be_decoded_are_durable_before_the_journal_speaks_of
     assert Quarantine(Place(tmp_path) / "quarantine", CHAT).is_whole(IdRange(1, 6))
     kept.write_bytes(b"another")
     assert not Quarantine(Place(tmp_path) / "quarantine", CHAT).is_whole(IdRange(1, 6))
+
+
+@pytest.mark.parametrize("state", [GAPS, "complete"])
+def test_gaps_are_told_of_a_chat_that_has_some_by_this_run(tmp_path: Path, state: str) -> None:
+    line = Line(tmp_path)
+    line.begin(record())
+    line.page(made.page([made.message(1)]), 1, bound=2)
+    about = Undecoded(CHAT, 2, 5, "unknown", [RawRequest("getHistory", 2, -1, 1)], [6], "1.45", 200)
+    line.send(PayloadKind.QUARANTINE, pack(QuarantineRequest(about, b"as-is!", 0, True)))
+    line.page(made.page([made.message(6)]), 6, range_start=6, last=True)
+    line.end(record(), state=state)
+    line.writer.commit()
+    assert [one.gaps for one in line.said() if isinstance(one, ChatEnded)] == [1 if state == GAPS else 0]
+    line.close()
