@@ -351,3 +351,14 @@ def test_what_older_lines_hold_is_to_be_committed(tmp_path: Path) -> None:
     media = index.open(covered=[[1, 2]])
     assert media._missing[CHAT] == []
     media.close()
+
+
+def test_what_became_of_a_file_is_to_be_committed(archive: Index) -> None:
+    media = archive.open()
+    add(media, medium(1))
+    media.commit()
+    ask(media)
+    assert not media.dirty
+    ask(media, MediaOutcome(1, "done", "", 10, b"sum", 10))
+    assert media.dirty
+    media.close()
