@@ -714,3 +714,19 @@ def test_a_lane_ends_where_nothing_changes_any_more(line: Line) -> None:
         assert (chat.events.told, bucket.flying) == ([], 0)
 
     virtually(main())
+
+
+def test_the_chat_that_one_more_account_helps_most_is_joined(line: Line) -> None:
+    """None where none is worth it, or while the account looks one up."""
+
+    async def main() -> None:
+        chat = Chat(line, range(1, 51))
+        walk = chat.walk(splitting=True)
+        assert chat.plan.joinable(1) is None
+        walk.probe, chat.record.total = Probe.WANTED, 5000
+        assert chat.plan.joinable(1) is walk
+        assert chat.plan.joinable(0) is None
+        walk.joining.add(1)
+        assert chat.plan.joinable(1) is None
+
+    virtually(main())
