@@ -11,6 +11,7 @@ from zlib import crc32
 
 import pytest
 
+from support.durability import watched
 from tgbulk.engine.folder import Place
 from tgbulk.engine.group_sync import sync_together
 from tgbulk.stages.archive import segments as segments_module
@@ -236,3 +237,27 @@ def test_a_link_in_the_place_of_a_file_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="a link, which is not followed"):
         Session(tmp_path / "chat", (0, []), [])
     assert victim.read_text() == "precious"
+
+
+def test_what_is_parted_is_durable_before_it_is_cut_off(tmp_path: Path) -> None:
+    """A page between two joined ranges makes the upper one a segment again."""
+    (tmp_path / "segments").mkdir()
+    with watched() as disk:
+        session = Session(tmp_path, (0, []), [1, 9])
+        for number in (1, 9):
+            assert session.segments.append(number, IdRange(number, number + 1), line(number))
+        session.segments.join(everything=True)
+        session.commit()
+        real, lost = session.segments._commit, list[list[str]]()
+
+        def commit() -> None:
+            session.commit()
+            lost.append(disk.lost)
+
+        session.segments._commit = commit
+        assert session.segments.append(3, IdRange(3, 4), line(3))
+        session.segments._commit = real
+        assert lost == [[]]
+        session.segments.join(everything=True)
+        session.commit()
+    check(tmp_path, session, [1, 3, 9])
