@@ -192,10 +192,8 @@ class Fetch:
                     watch.cancel()
             except BaseExceptionGroup as errors:
                 raise first(errors) from errors
-            left = export.left or (downloads is not None and downloads.left)
-            for reader in readers:
-                if reader.caller.takeout and not (left or reader.failure):
-                    await reader.caller.takeout.finish()
+            if not (export.left or (downloads is not None and downloads.left)):
+                await finish_takeouts(readers)
         return export
 
     def _watch(self, readers: list[Reader], downloads: Downloads | None) -> StandstillWatch:
@@ -237,3 +235,14 @@ class Fetch:
         for failure in ended:
             self._control.send(Notice(f"{failure}; the other accounts continue"))
         return readers
+
+
+async def finish_takeouts(readers: list[Reader]) -> None:
+    """Of all that have one, side by side: an account whose connection is lost may take a minute, and many their own."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for reader in readers:
+                if reader.caller.takeout and not reader.failure:
+                    group.create_task(reader.caller.takeout.finish())
+    except BaseExceptionGroup as errors:
+        raise first(errors) from errors

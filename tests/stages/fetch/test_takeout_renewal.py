@@ -13,6 +13,7 @@ from telethon.tl import functions, types
 from tgbulk.stages.fetch.caller import Caller
 from tgbulk.stages.fetch.error import FloodParkedError, TakeoutDelayedError
 from tgbulk.stages.fetch.history import METHOD, RawHistory, newest
+from tgbulk.stages.fetch.main import finish_takeouts
 from tgbulk.stages.fetch.takeout import LARGEST_FILE, Takeout, message_range, refused
 from tgbulk.stages.protocol.event import Notice, TakeoutState
 
@@ -215,3 +216,23 @@ def test_a_refusal_says_why(error: Exception, said: str) -> None:
 def test_a_login_that_has_ended_is_no_refusal() -> None:
     with pytest.raises(errors.AuthKeyUnregisteredError):
         refused(errors.AuthKeyUnregisteredError(None))
+
+
+def test_the_takeouts_of_many_accounts_are_finished_side_by_side() -> None:
+    """But for an account that is lost, or has none."""
+    async def main() -> list[int]:
+        together, finished = asyncio.Barrier(3), list[int]()
+
+        def reader(number: int, failure: Exception | None = None, has_one: bool = True) -> Any:
+            async def finish() -> None:
+                async with asyncio.timeout(60):
+                    await together.wait()
+                finished.append(number)
+
+            takeout = SimpleNamespace(finish=finish) if has_one else None
+            return SimpleNamespace(failure=failure, caller=SimpleNamespace(takeout=takeout))
+
+        await finish_takeouts([reader(1), reader(2), reader(3, Exception()), reader(4, has_one=False), reader(5)])
+        return sorted(finished)
+
+    assert asyncio.run(main()) == [1, 2, 5]
