@@ -50,6 +50,8 @@ class Growing:
         self.chat.add(start, IdRange(lo, hi), lines, [PeerLine(lo, False, lo.to_bytes(8, "big"), peer)], hi - lo, 0, [])
 
     def commit(self) -> None:
+        """As write does."""
+        self.chat.join()
         row = self.chat.prepare()
         self._journal.append([row])
         self.chat.committed()
