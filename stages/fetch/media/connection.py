@@ -84,11 +84,9 @@ class Pool(Caller):
         self._opening = asyncio.Lock()
         self._failure: UnreachableError | None = None
         self._backoff = Backoff()
-        #: when the next connection may be opened; since when there was trouble and no useful answer, and when there was the
-        #: last one; the loop's time
+        #: when the next connection may be opened, and since when there was trouble and no useful answer; the loop's time
         self._next_open = 0.0
         self._down_since: float | None = None
-        self._down_at = 0.0
         self._told = False
         self._closing: set[asyncio.Task[None]] = set()
         self._bucket = self._buckets[METHOD] = Bucket(1 if rate else most * EACH, rate)
@@ -125,8 +123,7 @@ class Pool(Caller):
         """A connection was lost, or not to be had, or the answer is trouble. UnreachableError where that goes on for too
         long."""
         now = asyncio.get_running_loop().time()
-        before, self._down_at = self._down_at, now
-        if self._down_since is None or now - before > PATIENCE:
+        if self._down_since is None:
             self._down_since = now
         elif now - self._down_since > PATIENCE:
             self._failure = UnreachableError(self._name, reason)

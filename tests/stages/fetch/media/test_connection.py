@@ -68,7 +68,3 @@ def test_trouble_without_an_end_is_the_data_centres() -> None:
 def test_a_useful_answer_ends_it() -> None:
     answers = [*(trouble() for _ in range(9)), b"a part", trouble()]
     assert asked(answers, [30.0] * 20) == ["trouble"] * 9 + ["file"] + ["trouble"] * 10
-
-
-def test_after_a_long_time_without_a_question_it_begins_anew() -> None:
-    assert asked([trouble()], [0.0, 2 * PATIENCE, 10.0]) == ["trouble"] * 3
