@@ -100,8 +100,7 @@ class Outcome:
         """The command's exit code; docs/exit-codes.md."""
         if self.stopped:
             return ExitCode(self.stopped.code)
-        videos_left = self.videos is not None and self.videos.waiting > 0
-        media_left = videos_left or (self.media is not None and self.media.waiting > 0)
+        media_left = any(one is not None and one.waiting for one in (self.videos, self.media))
         if self.interrupted and self.follows:
             media_left = False  # a stop is its only end, and the next one goes on with them
         elif self.interrupted and (self.left or media_left or self.open):
@@ -163,7 +162,6 @@ class Outcome:
         self._streams.clear()
         self._durable.clear()
         self._early.clear()
-        self._turn, self._failed_before = 0, []
         self.restarts += 1
         if not self.fed:  # where chats come again only if their name is not at its end
             self.ended.clear()

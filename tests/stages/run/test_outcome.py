@@ -90,6 +90,7 @@ def test_a_run_ends_with(frames: list[Any], code: ExitCode) -> None:
 @pytest.mark.parametrize(
     ("frames", "code"),
     [
+        ([DONE], ExitCode.COMPLETE),
         ([DONE, Fetched(1, 0)], ExitCode.COMPLETE),
         ([Fetched(0, 1)], ExitCode.INTERRUPTED),
         ([DONE, Fetched(1, 2)], ExitCode.INTERRUPTED),
@@ -228,3 +229,113 @@ def test_what_a_feed_learnt_of_changes_is_counted_of_all_its_chats() -> None:
     told = [(ChatChanged(chat, 0, 2, 3, 4), ChatEnded(0, chat, 9, 1, 0, 9)) for chat in (1, 2, 1)]
     gone = heard(*(frame for pair in told for frame in pair), fed=True).unlisted
     assert (gone.edited, gone.deleted, gone.restored) == (6, 9, 12)
+
+
+def test_what_was_learnt_of_chats_counts_once_whether_they_came_to_their_end_or_not() -> None:
+    """What was told to be new of one that is opened later, too."""
+    told = [ChatChanged(chat, 3, 5, 7, 9) for chat in (1, 1, 2)]
+    outcome = heard(*told)
+    assert (outcome.new_messages, outcome.edited, outcome.deleted, outcome.restored) == (9, 15, 21, 27)
+    for frame in (ChatStarted(0, 1, "one", 20, 12), ChatProgress(0, 20), ChatEnded(0, 1, 20, 8, 0, 20)):
+        outcome.receive(frame)
+    assert (outcome.new_messages, outcome.edited, outcome.deleted, outcome.restored) == (17, 15, 21, 27)
+    (ended,) = outcome.ended
+    assert (ended.new, ended.edited, ended.deleted, ended.restored) == (14, 10, 14, 18)
+
+
+def test_of_a_chat_of_a_feed_nothing_is_kept_but_its_end() -> None:
+    outcome = Outcome(fed=True)
+    for number in (1, 2):
+        outcome.receive(ChatStarted(0, number, "one", 9, 2))
+        assert outcome.new_messages == (number - 1) * 8
+        outcome.receive(ChatChanged(number, 1, 2, 3, 4))
+        outcome.receive(ChatProgress(0, 9))
+        assert outcome.new_messages == number * 8
+        outcome.receive(ChatEnded(0, number, 9, 7, 0, 9))
+        assert outcome.new_messages == number * 8
+        assert (outcome.edited, outcome.deleted, outcome.restored) == (number * 2, number * 3, number * 4)
+        assert (outcome.before, outcome.now, outcome.changed) == ({}, {}, {})
+
+
+def test_what_processes_said_of_their_numbers_ends_with_them() -> None:
+    """Numbers of chats begin anew in those that are started after them; what is durable stays."""
+    outcome = heard(ChatStarted(3, 7, "one", 90, 10), ChatProgress(3, 30))
+    outcome.begin_again()
+    assert outcome.new_messages == 20
+    outcome.receive(ChatStarted(3, 8, "two", 9, 0))
+    assert outcome.new_messages == 20
+    outcome.receive(ChatProgress(3, 5))
+    assert outcome.new_messages == 25
+    outcome.begin_again()
+    outcome.receive(ChatProgress(3, 6))
+    assert outcome.new_messages == 25
+    outcome.receive(ChatStarted(3, 9, "three", 9, 2))
+    assert outcome.new_messages == 29
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_a_beginning_that_came_late_is_forgotten(again: bool) -> None:
+    """The next chat of that number has its own, in the same processes or in others."""
+    outcome = Outcome(fed=True)
+    outcome.receive(ChatEnded(0, 1, 9, 4, 0, 9))
+    if again:
+        outcome.begin_again()
+    else:
+        outcome.receive(ChatStarted(0, 1, "one", 9, 5))
+    outcome.receive(ChatStarted(0, 2, "two", 9, 5))
+    outcome.receive(ChatEnded(0, 2, 9, 1, 0, 9))
+    assert [one.new for one in outcome.ended] == [4, 4]
+
+
+@pytest.mark.parametrize("fed", [True, False])
+def test_processes_that_start_again_tell_of_chats_again_where_nothing_else_knows_them(fed: bool) -> None:
+    outcome = Outcome(fed=fed)
+    for frame in (DONE, FAILED):
+        outcome.receive(frame)
+    outcome.begin_again()
+    assert (outcome.ended, outcome.failed) == (([DONE], [FAILED]) if fed else ([], []))
+
+
+@pytest.mark.parametrize(("gaps", "short", "code"), [(1, 0, 3), (0, 1, 3), (0, 0, 0)])
+def test_gaps_of_a_chat_that_is_not_kept_count(gaps: int, short: int, code: int) -> None:
+    outcome = Outcome(fed=True)
+    outcome.receive(ChatEnded(0, 1, 9, 4, 0, 9, gaps=gaps, short=short))
+    for number in range(2, MOST_KEPT + 4):
+        outcome.receive(ChatEnded(0, number, 9, 4, 0, 9))
+    assert outcome.exit_code == code
+    assert (outcome.ended[0].marked_id, outcome.ended[-1].marked_id) == (4, MOST_KEPT + 3)
+
+
+def test_of_failures_the_newest_are_kept_and_the_codes_of_all() -> None:
+    outcome = Outcome(fed=True)
+    for number in range(MOST_KEPT):
+        outcome.receive(ChatFailed(f"@{number}", 0, "a flood", "", ExitCode.PARKED))
+    assert (outcome.unlisted.failed, outcome.exit_code) == (0, ExitCode.PARKED)
+    for number in range(MOST_KEPT, 2 * MOST_KEPT):
+        outcome.receive(ChatFailed(f"@{number}", 0, "no answer", "", ExitCode.NETWORK))
+        assert len(outcome.failed) == MOST_KEPT
+        assert outcome.failed[0].name == f"@{number - MOST_KEPT + 1}"
+        assert outcome.exit_code is ExitCode.NOTHING
+    assert outcome.unlisted.failed == MOST_KEPT
+
+
+@pytest.mark.parametrize("step", [1, -1, 0])
+def test_a_statement_is_kept_as_long_as_an_end_of_its_chat(step: int) -> None:
+    outcome = Outcome(fed=True)
+    chats = [MOST_KEPT + 1 + step * number for number in range(MOST_KEPT + 1)]
+    for chat in chats:
+        outcome.receive(ChatStated(0, chat, {}))
+        outcome.receive(ChatEnded(0, chat, 9, 4, 0, 9))
+    assert set(outcome.statements) == set(chats[1:])
+
+
+def test_a_name_that_fails_again_has_failed_once_in_a_follower_and_twice_elsewhere() -> None:
+    frames = FAILED, PARKED, ChatFailed("@a", 0, "why else", "", ExitCode.NOTHING)
+    assert heard(*frames, follows=True).failed == [PARKED, frames[2]]
+    assert heard(*frames).failed == list(frames)
+
+
+def test_what_limited_a_run() -> None:
+    assert [heard(Measured(what, "")).limited for what in ("Telegram's limit: for 84% of the time", "the disk", "")] == [
+        True, False, False,
+    ]
