@@ -68,7 +68,7 @@ class Dispatcher:
         if request.after:
             request.session.after(request.after.pop(), partial(self._schedule, request))
             return
-        delay = self.fault.delay(request.method)
+        delay = self.fault.delay(request.method, _index(request))
         if delay:
             asyncio.get_running_loop().call_later(delay, self._serve, request)
         else:
@@ -76,13 +76,14 @@ class Dispatcher:
 
     def _serve(self, request: Request) -> None:
         connection = request.session.connection
-        cut = self.fault.cut(request.method)
+        cut = self.fault.cut(request.method, _index(request))
         if cut is Cut.BEFORE_WORK:
             return connection.abort()
         account = request.session.key.login.account
         if account is not None and not request.silent:
             request.session.subscribed = next(self._turns)
-        tally = self.counter.account(NOBODY if account is None else account.index)
+        index = _index(request)
+        tally = self.counter.account(index)
         self.counter.touch(request.method, time.monotonic())
         if self.asked.on and account is not None:
             self.asked.note(request, account)
@@ -93,7 +94,7 @@ class Dispatcher:
             answer = gzipped(answer)
         tally.bytes_in += request.size
         tally.bytes_out += len(answer)
-        delivery = self.fault.delivery(request.method)
+        delivery = self.fault.delivery(request.method, index)
         if delivery is Delivery.SENT:
             request.session.answer(request.msg_id, answer)
         elif delivery is Delivery.MISROUTED:
@@ -130,7 +131,7 @@ class Dispatcher:
             raise request.refusal or RpcError(400, "INPUT_FETCH_ERROR")
         if login.account is None and not request.anonymous:
             raise RpcError(401, "SESSION_PASSWORD_NEEDED" if "password" in login.pending else "AUTH_KEY_UNREGISTERED")
-        index = NOBODY if login.account is None else login.account.index
+        index = _index(request)
         takeout = request.takeout_id
         if takeout is not None and self.ledger.takeouts.get(takeout) != index:
             raise RpcError(400, "TAKEOUT_INVALID")
@@ -140,6 +141,11 @@ class Dispatcher:
             count.early += early
             count.floods += not early
             raise RpcError(420, f"FLOOD_WAIT_{seconds}")
-        if (error := self.fault.error(request.method)) is not None:
+        if (error := self.fault.error(request.method, index)) is not None:
             raise error
         return request.service
+
+
+def _index(request: Request) -> int:
+    account = request.session.key.login.account
+    return NOBODY if account is None else account.index

@@ -66,28 +66,29 @@ class Fault:
     only_from: str = ""
     #: how a dialog list ends, as perf.simdc.endless.Dialogs
     dialogs: str = ""
-    #: methods that are hit; all when empty
+    #: methods that are hit, and accounts, by their index; all when empty
     methods: list[str] = field(default_factory=list)
+    accounts: list[int] = field(default_factory=list)
     random: Random = field(default_factory=Random)
 
-    def delay(self, method: str) -> float:
+    def delay(self, method: str, account: int) -> float:
         """Seconds between a request and its answer."""
-        if not self._hits(method):
+        if not self._hits(method, account):
             return 0.0
         jitter = self.random.uniform(-self.jitter_ms, self.jitter_ms) if self.jitter_ms else 0.0
         return max(0.0, self.latency_ms + jitter) / 1000
 
-    def cut(self, method: str) -> Cut:
+    def cut(self, method: str, account: int) -> Cut:
         """Whether and where this request's connection is dropped."""
-        if not self._hits(method, self.drop_rate):
+        if not self._hits(method, account, self.drop_rate):
             return Cut.NOT
         return self.random.choice((Cut.BEFORE_WORK, Cut.AFTER_WORK))
 
-    def delivery(self, method: str) -> Delivery:
+    def delivery(self, method: str, account: int) -> Delivery:
         """What becomes of the answer to this request."""
-        if self._hits(method, self.lose_rate):
+        if self._hits(method, account, self.lose_rate):
             return Delivery.LOST
-        return Delivery.MISROUTED if self._hits(method, self.misroute_rate) else Delivery.SENT
+        return Delivery.MISROUTED if self._hits(method, account, self.misroute_rate) else Delivery.SENT
 
     def greets(self, dc_id: int) -> Greeting:
         """What meets whoever connects to this data centre."""
@@ -102,15 +103,15 @@ class Fault:
         """Whether a part of a file is to be had from a CDN."""
         return bool(self.cdn_rate) and self.random.random() < self.cdn_rate
 
-    def error(self, method: str) -> RpcError | None:
+    def error(self, method: str, account: int) -> RpcError | None:
         """The error that answers this request for no reason of its own, mostly none."""
-        if self._hits(method, self.flood_zero_rate):
+        if self._hits(method, account, self.flood_zero_rate):
             return RpcError(420, "FLOOD_WAIT_0")
-        if not self._hits(method, self.error_rate):
+        if not self._hits(method, account, self.error_rate):
             return None
         return RpcError(*self.random.choice(SERVER_ERRORS))
 
-    def _hits(self, method: str, rate: float = 1.0) -> bool:
-        if not rate or (self.methods and method not in self.methods):
+    def _hits(self, method: str, account: int, rate: float = 1.0) -> bool:
+        if not rate or (self.methods and method not in self.methods) or (self.accounts and account not in self.accounts):
             return False
         return rate >= 1 or self.random.random() < rate

@@ -1,18 +1,41 @@
 """The accounts of a run, and which of them reads a chat."""
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from telethon import errors, functions
+
 from tgbulk.engine.error import TgbulkError
-from tgbulk.stages.fetch.error import AuthNeededError, ChatError, FloodParkedError, TroubledError
+from tgbulk.stages.fetch.bucket import Halted
+from tgbulk.stages.fetch.error import ACCOUNT_LOST, ChatError, FloodParkedError, TroubledError
 from tgbulk.stages.fetch.name import ChatName, Way, parse_name
 from tgbulk.stages.fetch.reader import Reader
 from tgbulk.stages.fetch.resolver import Target
+from tgbulk.stages.fetch.sender import CONNECT_SECONDS, UNNOTICED
 from tgbulk.stages.protocol.event import Notice
 from tgbulk.stages.telegram.chat import ACCOUNT_SPACE
 
 T = TypeVar("T")
+
+
+def without(account: str, failure: TgbulkError) -> Notice:
+    """That this one is out of the run, and why."""
+    named = f"account {account}"
+    said = str(failure) if named in str(failure) else f"{named}: {failure}"
+    return Notice(f"{said}; the other accounts continue")
+
+
+async def _is_answered(reader: Reader) -> bool:
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            await reader.caller.call(functions.help.GetConfigRequest())
+    except (TgbulkError, TimeoutError):
+        return False
+    except (errors.RPCError, Halted):  # an answer, or the run is to stop
+        return True
+    return True
 
 
 class Accounts:
@@ -32,6 +55,13 @@ class Accounts:
     @property
     def alive(self) -> list[Reader]:
         return [reader for reader in self.readers if not reader.failure]
+
+    async def outlive(self, lost: Reader) -> bool:
+        """Whether Telegram answers another one, now that it no longer answers this one: within CONNECT_SECONDS."""
+        others = [one for one in self.alive if one is not lost]
+        if any(one.caller.answered_at > lost.caller.answered_at + UNNOTICED for one in others):
+            return True
+        return any(await asyncio.gather(*map(_is_answered, others)))
 
     async def resolve(self, name: ChatName, place: int, fresh: bool) -> tuple[Reader, Target]:
         """Who reads the chat first: the first account that can; where any will do, they take turns.
@@ -59,7 +89,7 @@ class Accounts:
                 return reader, await reader.resolver.resolve(name, fresh)
             except (ChatError, FloodParkedError, TroubledError) as error:
                 first = first or error
-            except AuthNeededError as error:
+            except ACCOUNT_LOST as error:
                 await self.lost(reader, error)
                 first = first or error
         assert first is not None
@@ -71,7 +101,7 @@ class Accounts:
             return await reader.resolver.resolve(name, fresh)
         except (ChatError, FloodParkedError, TroubledError):
             return None
-        except AuthNeededError as error:
+        except ACCOUNT_LOST as error:
             await self.lost(reader, error)
             return None
 
@@ -80,7 +110,7 @@ class Accounts:
         reader: Reader,
         target: Target,
         question: Callable[[Reader], Awaitable[T]],
-        losing: tuple[type[TgbulkError], ...] = (AuthNeededError,),
+        losing: tuple[type[TgbulkError], ...] = ACCOUNT_LOST,
     ) -> tuple[Reader, T]:
         """The answer of this account; one that is lost over the question, by an error of `losing`, leaves it to another
         that reads the chat. Whose answer it is. What the last one was lost by is raised."""
@@ -118,7 +148,7 @@ class Accounts:
                 older = await other.resolver.older_half(own)
             except (ChatError, FloodParkedError, TroubledError) as error:
                 first = first or error
-            except AuthNeededError as error:
+            except ACCOUNT_LOST as error:
                 await self.lost(other, error)
             else:
                 if older is not None:

@@ -106,6 +106,12 @@ class Caller:
         """Somebody waits for the pace or for the end of a flood wait."""
         return any(bucket.pausing for bucket in self._buckets.values())
 
+    @property
+    def answered_at(self) -> float:
+        """When Telegram last answered this account, the loop's time."""
+        at: float = self._client._sender.answered_at
+        return at
+
     def describe(self) -> list[str]:
         """Each method's bucket, and what waits for an answer, for people."""
         sender = self._client._sender

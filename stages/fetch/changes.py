@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 from telethon import errors
 
+from tgbulk.engine.error import TgbulkError
 from tgbulk.stages.archive.account import Unlooked
 from tgbulk.stages.fetch.accounts import Accounts
 from tgbulk.stages.fetch.bucket import Halted
 from tgbulk.stages.fetch.config import FetchConfig
-from tgbulk.stages.fetch.error import AuthNeededError, ChatError, FloodParkedError, TroubledError
+from tgbulk.stages.fetch.error import ACCOUNT_LOST, ChatError, FloodParkedError, TroubledError
 from tgbulk.stages.fetch.lane import STALE
 from tgbulk.stages.fetch.names import ChatNames
 from tgbulk.stages.fetch.pipeline import Pipeline
@@ -51,7 +52,7 @@ class Changes:
     async def _learn(self, reader: Reader) -> None:
         try:
             await self.updates[reader.number].begin(self._config.chats)
-        except AuthNeededError as error:
+        except ACCOUNT_LOST as error:
             await self._accounts.lost(reader, error)
         except Halted:
             pass
@@ -61,7 +62,7 @@ class Changes:
         """What cannot be looked at again stays unknown, and is named so."""
         try:
             await recheck(chat, unlooked, self._config.recheck)
-        except AuthNeededError as error:
+        except ACCOUNT_LOST as error:
             await self._accounts.lost(chat.reader, error)
         except (ChatError, FloodParkedError, TroubledError, errors.RPCError) as error:
             self._notify(Notice(f"{chat.target.name}: changes of it stay unknown: {error}"))
@@ -92,7 +93,7 @@ class Changes:
             told = await owner.ask(marked, peer, target.name)
         except STALE:
             return False  # the walk meets it too, and knows what to do
-        except AuthNeededError as error:
+        except ACCOUNT_LOST as error:
             await self._lose(owner, error)
             return False
         self._met()
@@ -104,10 +105,10 @@ class Changes:
             return owner.told
         try:
             return await owner.catch_up(marked, self._names.came(place))
-        except AuthNeededError as error:
+        except ACCOUNT_LOST as error:
             await self._lose(owner, error)
             return False
 
-    async def _lose(self, owner: Updates, error: AuthNeededError) -> None:
+    async def _lose(self, owner: Updates, error: TgbulkError) -> None:
         reader = next(one for one in self._accounts.readers if self.updates[one.number] is owner)
         await self._accounts.lost(reader, error)

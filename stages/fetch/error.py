@@ -84,6 +84,10 @@ class UnreachableError(NetworkError):
     advice = "Check the network and that the server runs, then try again."
 
 
+#: What takes one account out of a run, in which the others continue.
+ACCOUNT_LOST = (AuthNeededError, UnreachableError)
+
+
 class TroubledError(NetworkError):
     """{0} keeps answering {1} to {2}"""
 

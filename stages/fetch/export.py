@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from telethon import errors
 
-from tgbulk.engine.error import ExitCode, TgbulkError
+from tgbulk.engine.error import ExitCode, NetworkError, TgbulkError
 from tgbulk.stages.archive.about import asked_ids
 from tgbulk.stages.archive.annex import AnnexName
 from tgbulk.stages.archive.id_range import EVERYTHING, IdRange
-from tgbulk.stages.fetch.accounts import Accounts
+from tgbulk.stages.fetch.accounts import Accounts, without
 from tgbulk.stages.fetch.annexes import Annexes, title
 from tgbulk.stages.fetch.bucket import Halted
 from tgbulk.stages.fetch.changes import Changes
 from tgbulk.stages.fetch.config import FetchConfig
-from tgbulk.stages.fetch.error import AuthNeededError, ChatError, FloodParkedError, TroubledError
+from tgbulk.stages.fetch.error import ACCOUNT_LOST, ChatError, FloodParkedError, TroubledError, UnreachableError
 from tgbulk.stages.fetch.history import METHOD
 from tgbulk.stages.fetch.lane import Lane
 from tgbulk.stages.fetch.missing import MissingRanges, WalkRange
@@ -103,6 +103,7 @@ class Export:
         self._stopping = stopping
         self._downloads = downloads
         self._annexes = Annexes(pipeline, notify, config.annexes)
+        self._losing = asyncio.Lock()
         self._looking = 0
         self._looked = asyncio.Event()
         self._plan = Plan(min(MOST_CHATS, config.in_flight * len(readers)))
@@ -212,7 +213,9 @@ class Export:
         """What fails for this name alone is told; what ends the run is raised."""
         try:
             await work
-        except (ChatError, FloodParkedError, AuthNeededError, TroubledError) as error:
+        except (ChatError, FloodParkedError, *ACCOUNT_LOST, TroubledError) as error:
+            if isinstance(error, UnreachableError) and not self._accounts.alive:
+                raise
             self._fail(name, 0, error, place=place)
         except errors.RPCError as error:
             self._fail(name, 0, refusal(name, error), place=place)
@@ -299,7 +302,7 @@ class Export:
             await self._looked.wait()
         stream = next(self._streams)
         ask = lambda one: bounds(self._config.selection, target, stream, one.caller, self._pipeline, ids)  # noqa: E731
-        reader, wanted = await self._accounts.ask(reader, target, ask, (AuthNeededError, FloodParkedError))
+        reader, wanted = await self._accounts.ask(reader, target, ask, (*ACCOUNT_LOST, FloodParkedError))
         record.asked = IdRange(wanted[0].lo, wanted[-1].hi).closed()
         record.asked_ranges = [one.closed() for one in wanted] if len(wanted) > 1 else None
         record.named = target.name
@@ -392,7 +395,7 @@ class Export:
         except Halted:
             target.cached = True
             walk.release(job)
-        except AuthNeededError as failure:
+        except ACCOUNT_LOST as failure:
             await self.lost(reader, failure)
             walk.lose(reader.number, job, failure)
         except (ChatError, FloodParkedError, TroubledError) as failure:
@@ -400,13 +403,20 @@ class Export:
 
     async def lost(self, reader: Reader, failure: TgbulkError) -> None:
         """The account is out, and chats that only it can read have failed; where it is not the last one, that is no more
-        than worth telling."""
-        if reader.failure:
-            return
-        reader.failure = failure
+        than worth telling. UnreachableError where no other one is answered either."""
+        async with self._losing:
+            gone = isinstance(failure, UnreachableError)
+            if gone and not reader.failure and not await self._accounts.outlive(reader):
+                for one in self._accounts.alive:
+                    one.failure = failure
+            if gone and not self._accounts.alive:
+                raise failure
+            if reader.failure:
+                return
+            reader.failure = failure
         reader.caller.withdraw()
         if self._accounts.alive:
-            self._notify(Notice(f"{failure}; the other accounts continue"))
+            self._notify(without(reader.access.account, failure))
         else:
             self._names.close()
         for walk in self._plan:
@@ -493,7 +503,7 @@ class Export:
             )
         except Halted:
             self._skipped += 1
-        except (AuthNeededError, FloodParkedError) as error:
+        except (*ACCOUNT_LOST, FloodParkedError) as error:
             looked = dict.fromkeys(self._annexes.of(target), error) | looked
         finally:
             self._looking -= 1
@@ -503,7 +513,7 @@ class Export:
     def _fail(self, name: str, marked_id: int, error: TgbulkError, what: str = "", place: int = 0) -> None:
         """what: of the chat it concerns, where that is not all of it; place: the number of its name."""
         reason = what + str(error).removeprefix(f"{name}: ")
-        code = error.exit_code if isinstance(error, FloodParkedError | TroubledError) else ExitCode.NOTHING
+        code = error.exit_code if isinstance(error, FloodParkedError | NetworkError) else ExitCode.NOTHING
         about = error.kind, error.retryable, error.retry_after, error.telegram
         self._notify(ChatFailed(name, marked_id, reason, error.hint, int(code), *about))
         if marked_id:

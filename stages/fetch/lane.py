@@ -28,7 +28,7 @@ from tgbulk.engine.error import TgbulkError
 from tgbulk.stages.archive.id_range import UNBOUNDED
 from tgbulk.stages.fetch.bound import UnusableAnswer
 from tgbulk.stages.fetch.bucket import Halted
-from tgbulk.stages.fetch.error import AuthNeededError, ChatError, FloodParkedError, TroubledError, first
+from tgbulk.stages.fetch.error import ACCOUNT_LOST, ChatError, FloodParkedError, TroubledError, first
 from tgbulk.stages.fetch.history import METHOD, STALE_PAGE, box_pts, fresh, is_stale, newest, next_page
 from tgbulk.stages.fetch.missing import Phase, WalkRange
 from tgbulk.stages.fetch.pipeline import Pipeline
@@ -168,7 +168,7 @@ class Lane:
             walk.release(job)
         except (ChatError, TroubledError) as error:
             walk.fail(error)
-        except (AuthNeededError, FloodParkedError) as error:
+        except (*ACCOUNT_LOST, FloodParkedError) as error:
             await self._events.lost(self._reader, error)
             walk.lose(self._reader.number, job, error)
         except STALE as error:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tgbulk.engine.channel import Channel, ChannelClosed
+from tgbulk.engine.error import NetworkError, TgbulkError
 from tgbulk.engine.frame import CONTROL_LIMIT, DATA_LIMIT
 from tgbulk.engine.heartbeat import BEAT_SECONDS, beat, leave_stack_to_main
 from tgbulk.engine.hop import Attach
@@ -17,9 +18,10 @@ from tgbulk.engine.lock import Lock
 from tgbulk.engine.metric import Meter
 from tgbulk.stages.archive.folder import Archive
 from tgbulk.stages.fetch.access import Access
+from tgbulk.stages.fetch.accounts import without
 from tgbulk.stages.fetch.bound import State
 from tgbulk.stages.fetch.config import FetchContext
-from tgbulk.stages.fetch.error import AuthNeededError, first
+from tgbulk.stages.fetch.error import AuthNeededError, FloodParkedError, TakeoutDelayedError, UnreachableError, first
 from tgbulk.stages.fetch.export import Export
 from tgbulk.stages.fetch.name import parse_name
 from tgbulk.stages.fetch.names import ChatNames
@@ -210,31 +212,33 @@ class Fetch:
         return StandstillWatch(readers, self._pipeline, self._control.send, excused)
 
     async def _open_readers(self, stack: AsyncExitStack) -> list[Reader]:
-        """The accounts whose logins still hold, some opened at a time; AuthNeededError where none does."""
+        """The accounts that can be used now, some opened at a time; why not, where none can."""
         turn, shared = asyncio.Semaphore(OPENED_AT_ONCE), SharedPaces()
+        opened: dict[int, Reader] = {}
+        failed: dict[int, TgbulkError] = {}
 
-        async def open_one(number: int, access: Access, lock: Lock) -> Reader | AuthNeededError:
+        async def open_one(number: int, access: Access, lock: Lock) -> None:
             async with turn:
+                if failed and not opened and all(isinstance(one, UnreachableError) for one in failed.values()):
+                    return  # nobody was answered, and each would take its time
                 try:
                     opening = open_reader(number, access, lock, self._config, self._control.send, self._meter, shared)
-                    return await stack.enter_async_context(opening)
-                except AuthNeededError as error:
-                    return error
+                    opened[number] = await stack.enter_async_context(opening)
+                except (AuthNeededError, NetworkError, FloodParkedError, TakeoutDelayedError) as error:
+                    failed[number] = error
 
         pairs = zip(self._config.accesses, self._locks, strict=True)
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(open_one(number, *pair)) for number, pair in enumerate(pairs)]
+                for number, pair in enumerate(pairs):
+                    group.create_task(open_one(number, *pair))
         except BaseExceptionGroup as errors:
             raise first(errors) from errors
-        found = [task.result() for task in tasks]
-        readers = [one for one in found if isinstance(one, Reader)]
-        ended = [one for one in found if isinstance(one, AuthNeededError)]
-        if not readers:
-            raise ended[0]
-        for failure in ended:
-            self._control.send(Notice(f"{failure}; the other accounts continue"))
-        return readers
+        if not opened:
+            raise failed[min(failed)]
+        for number, failure in sorted(failed.items()):
+            self._control.send(without(self._config.accesses[number].account, failure))
+        return [opened[number] for number in sorted(opened)]
 
 
 async def finish_takeouts(readers: list[Reader]) -> None:

@@ -88,9 +88,9 @@ class Sender(MTProtoSender):  # type: ignore[misc]
         #: what Telethon keeps of requests that are suspicious, and have yet to be asked again
         self._suspects: deque[Any] = deque()
         self._releasing: asyncio.TimerHandle | None = None
-        #: when the connection was first lost since the newest useful answer, and when that came
+        #: when the newest useful answer came, and when the connection was first lost since; the loop's time
+        self.answered_at = float("-inf")
         self._lost_at: float | None = None
-        self._answered_at = float("-inf")
         self._gone: asyncio.TimerHandle | None = None
         self._told = False
         #: whether pushes are to go elsewhere: to a connection whose requests are not in invokeWithoutUpdates
@@ -157,7 +157,7 @@ class Sender(MTProtoSender):  # type: ignore[misc]
 
     def _useful(self, now: float) -> None:
         self.answers += 1
-        self._answered_at = now
+        self.answered_at = now
         if self._lost_at is not None:
             self._quiet()
             if self._told:
@@ -186,8 +186,8 @@ class Sender(MTProtoSender):  # type: ignore[misc]
         """Ask these again over another connection, or let them fail."""
         oldest, now = late[0][1], helpers.get_running_loop().time()
         # Nothing at all since it was asked for the last time: it is not the request.
-        silent = self._answered_at < oldest.due - self._answer_seconds * 2.0 ** (oldest.asks - 1)
-        given_up = oldest.asks == ASKS and silent and now - max(oldest.first, self._answered_at) >= self.patience
+        silent = self.answered_at < oldest.due - self._answer_seconds * 2.0 ** (oldest.asks - 1)
+        given_up = oldest.asks == ASKS and silent and now - max(oldest.first, self.answered_at) >= self.patience
         if not self.patience or given_up:
             return self._give_up(ConnectionError(f"it does not answer {oldest.method}"))
         again: tuple[Asked, float] | None = None
@@ -247,7 +247,7 @@ class Sender(MTProtoSender):  # type: ignore[misc]
         self._retries = 0  # one attempt at a time: the pauses between them are ours
         for future, asked in list(self._asked.items()):
             asked.losses += 1
-            if asked.losses >= LOSSES and self._answered_at > asked.first:
+            if asked.losses >= LOSSES and self.answered_at > asked.first:
                 self._fail(future, NoAnswer(f"the connection is lost whenever {asked.method} is asked"))
         await self._close_connection()
         while self._user_connected:

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 
 from support.proxy import Proxy
-from support.rig import SERVER, SLOWLY, Rig, content, differences
+from support.rig import SERVER, SLOWLY, Rig, content, differences, message_ids
 from tgbulk.perf.simdc.launcher import SimDC
 
 
@@ -79,7 +78,7 @@ def test_the_only_login_ends(dc: SimDC, tmp_path: Path, reference: dict[str, Any
     assert "tgbulk login --account main" in said
     assert rig.export(archive).returncode == 5
     assert Rig.make(dc, tmp_path / "again", first=2).finish(archive) == 1
-    assert _ids(content(archive)) == _ids(reference)
+    assert message_ids(content(archive)) == message_ids(reference)
 
 
 def test_one_of_two_logins_ends(dc: SimDC, tmp_path: Path, reference: dict[str, Any]) -> None:
@@ -94,18 +93,9 @@ def test_one_of_two_logins_ends(dc: SimDC, tmp_path: Path, reference: dict[str, 
     assert code == 0, said
     assert "account main is not logged in" in said
     assert "the other accounts continue" in said
-    assert _ids(content(archive)) == _ids(reference)
+    assert message_ids(content(archive)) == message_ids(reference)
     code, said = rig.start(tmp_path / "again", *words).end()
     assert code == 0, said
     assert "account main is not logged in" in said
     assert "the other accounts continue" in said
-    assert _ids(content(tmp_path / "again")) == _ids(reference)
-
-
-def _ids(found: dict[str, Any]) -> dict[str, list[int]]:
-    """All that two accounts see alike: access hashes are each account's own, in messages as well."""
-    return {
-        name: [orjson.loads(line)["id"] for line in lines.splitlines()]
-        for name, lines in found.items()
-        if name.endswith(" messages")
-    }
+    assert message_ids(content(tmp_path / "again")) == message_ids(reference)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from support.exporter import CALM
-from support.rig import LATENCY, SLOWLY, Rig, differences
+from support.rig import LATENCY, SLOWLY, Rig, content, differences, message_ids
+from tgbulk.perf.simdc.launcher import SimDC
 
 #: Runs in every Python process: the same bounds, a tenth or less as long.
 HASTY = """
@@ -75,6 +76,32 @@ def test_no_answer_any_more(
     rig.dc.control("set", **FAULTS | {"latency_ms": LATENCY})
     assert rig.finish(archive) == 1
     assert differences(archive, reference) == []
+
+
+@pytest.mark.parametrize("fault", ["lose_rate", "drop_rate"])
+def test_one_of_two_accounts_is_answered_no_more(
+    dc: SimDC, tmp_path: Path, archive: Path, reference: dict[str, Any], hasty: dict[str, str], fault: str
+) -> None:
+    """Whether in mid-run or from the start, the other one does the rest."""
+    rig = Rig.make(dc, tmp_path / "home", first=1, accounts=2)
+    words = ["--workers", "2", "--max-in-flight", "2", "--account", "main", "--account", "account1"]
+    with rig.slow():
+        export = rig.start(archive, *words, **hasty)
+        export.wait_for_commit(archive)
+        dc.control("set", accounts=[1], **{fault: 1.0})
+    try:
+        code, said = export.end()
+        assert code == 0, said
+        assert "account main: " in said
+        assert "; the other accounts continue" in said
+        assert message_ids(content(archive)) == message_ids(reference)
+        code, said = rig.start(tmp_path / "again", *words, **hasty).end()
+        assert code == 0, said
+        assert "account main: " in said
+        assert "; the other accounts continue" in said
+        assert message_ids(content(tmp_path / "again")) == message_ids(reference)
+    finally:
+        dc.control("set", accounts=[], **{fault: 0.0})
 
 
 @pytest.mark.parametrize("greeting", ["close", "garbage", "silence"])

@@ -224,6 +224,15 @@ def content(root: Path, shared: bool = False) -> dict[str, Any]:
     return found
 
 
+def message_ids(found: dict[str, Any]) -> dict[str, list[int]]:
+    """Of a content(), all that two accounts see alike: access hashes are each account's own, in messages as well."""
+    return {
+        name: [orjson.loads(line)["id"] for line in lines.splitlines()]
+        for name, lines in found.items()
+        if name.endswith(" messages")
+    }
+
+
 def differences(root: Path, reference: dict[str, Any], *chats: int) -> list[str]:
     """What of an archive, or of its only chats, is not as it should be."""
     mine = content(root, reference["shared"])

@@ -70,10 +70,16 @@ class Scene:
             await asyncio.sleep(0)
             return resolve()
 
-        caller = SimpleNamespace(bucket=lambda _: self.bucket, exchange=exchange, takeout=None, withdraw=lambda: None)
+        caller = SimpleNamespace(
+            bucket=lambda _: self.bucket, exchange=exchange, call=exchange, takeout=None, withdraw=lambda: None,
+            answered_at=0.0,
+        )
         resolver = SimpleNamespace(resolve=found, forget=lambda _: None)
         self.readers: list[Any] = [
-            SimpleNamespace(number=number, caller=caller, resolver=resolver, failure=None, me=1) for number in (0, 1)
+            SimpleNamespace(
+                number=number, caller=caller, resolver=resolver, failure=None, me=1, access=SimpleNamespace(account=name)
+            )
+            for number, name in enumerate(("one", "two"))
         ]
         config = FetchConfig([], [parse_name(NAME)], 4)
         self.export = Export(self.readers, cast(Any, self.pipeline), self.told.append, config, asyncio.Event())

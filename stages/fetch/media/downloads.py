@@ -10,7 +10,7 @@ from tgbulk.engine.error import DISK_ERRORS, LimitError, StorageError, TgbulkErr
 from tgbulk.engine.metric import Meter
 from tgbulk.stages.archive.folder import Archive
 from tgbulk.stages.fetch.config import MediaConfig
-from tgbulk.stages.fetch.error import AuthNeededError, FloodParkedError, UnreachableError, first
+from tgbulk.stages.fetch.error import ACCOUNT_LOST, AuthNeededError, FloodParkedError, UnreachableError, first
 from tgbulk.stages.fetch.media.connection import Pool
 from tgbulk.stages.fetch.media.download import Download
 from tgbulk.stages.fetch.media.feed import Feed
@@ -179,4 +179,4 @@ class Downloads:
 
     def _is_in(self, reader: Reader) -> bool:
         """False once its login has ended; a flood wait of the history is none of the media's business."""
-        return reader.me not in self._out and not isinstance(reader.failure, AuthNeededError)
+        return reader.me not in self._out and not isinstance(reader.failure, ACCOUNT_LOST)

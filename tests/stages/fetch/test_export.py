@@ -20,11 +20,12 @@ from tgbulk.stages.fetch import export as export_module
 from tgbulk.stages.fetch.backlog import Backlog
 from tgbulk.stages.fetch.bucket import Bucket, Halted
 from tgbulk.stages.fetch.config import FetchConfig, Selection
-from tgbulk.stages.fetch.error import AuthNeededError, ChatError, FloodParkedError, TroubledError
+from tgbulk.stages.fetch.error import AuthNeededError, ChatError, FloodParkedError, TroubledError, UnreachableError
 from tgbulk.stages.fetch.export import ANOTHER, GAPS, TROUBLED, Export
 from tgbulk.stages.fetch.name import ChatName, Way, parse_name
 from tgbulk.stages.fetch.names import ChatNames
 from tgbulk.stages.fetch.resolver import Target
+from tgbulk.stages.fetch.sender import UNNOTICED
 from tgbulk.stages.protocol.event import ChatFailed, ChatStarted, NameFetched, Notice
 from tgbulk.stages.protocol.receipt import Receipt
 from tgbulk.stages.protocol.request import OpenReply, Refusal
@@ -33,6 +34,8 @@ from tgbulk.stages.telegram.chat import ChatRecord
 TROUBLE = TroubledError("Telegram", "500", "contacts.resolveUsername")
 PARKED = FloodParkedError(4000, "contacts.resolveUsername")
 LOST = AuthNeededError("one", "this login has ended")
+OUT = UnreachableError("Telegram", "it does not answer")
+ACCOUNTS = ("one", "two", "three")
 
 
 def marked(number: int) -> int:
@@ -142,11 +145,11 @@ class World:
 
         caller = SimpleNamespace(
             bucket=lambda _: bucket, exchange=exchange, takeout=None, withdraw=lambda: None,
-            halt=lambda: bucket.shut(Halted()),
+            halt=lambda: bucket.shut(Halted()), answered_at=0.0, call=failing(OUT),
         )
         return SimpleNamespace(
             number=number, me=70 + number, caller=caller, resolver=Resolver(number), cache=SimpleNamespace(save=save),
-            failure=None,
+            failure=None, access=SimpleNamespace(account=ACCOUNTS[number]),
         )
 
     @property
@@ -598,6 +601,39 @@ def test_a_run_without_an_account_ends_with_the_reason(both: bool) -> None:
     else:
         assert found.notices == [f"{LOST}; the other accounts continue"]
         assert sorted(one.marked_id for one in found.closed) == sorted(map(marked, (1, 2)))
+
+
+@pytest.mark.parametrize("since", [UNNOTICED, UNNOTICED + 1])
+@pytest.mark.parametrize("where", ["look-up", "history"])
+def test_an_account_that_is_answered_no_more_leaves_its_chats_to_those_that_are(where: str, since: float) -> None:
+    """Where none is, nobody can go on, and no chat has failed for it."""
+
+    def world() -> World:
+        made = World("@chat1", "@chat2", accounts=2)
+        if where == "look-up":
+            made.readers[0].resolver.chats["@chat1"] = OUT
+        else:
+            made.readers[0].caller.exchange = failing(OUT)
+        made.readers[1].caller.answered_at = made.readers[0].caller.answered_at + since
+        return made
+
+    found = run(world, ExceptionGroup if since == UNNOTICED else None)
+    assert found.failed == []
+    if since == UNNOTICED:
+        assert [one.failure for one in found.readers] == [OUT, OUT]
+        assert found.notices == []
+    else:
+        assert [one.failure for one in found.readers] == [OUT, None]
+        assert found.notices == [f"account one: {OUT}; the other accounts continue"]
+        assert sorted(one.marked_id for one in found.closed) == sorted(map(marked, (1, 2)))
+
+
+def failing(error: Exception) -> Callable[..., Any]:
+    async def exchange(*_: Any) -> None:
+        await asyncio.sleep(0.01)
+        raise error
+
+    return exchange
 
 
 def test_the_supergroup_of_a_group_comes_along_when_a_page_tells_of_it() -> None:
