@@ -21,6 +21,7 @@ from telethon.tl.tlobject import TLRequest
 from tgbulk.engine.error import TgbulkError
 from tgbulk.engine.metric import Meter
 from tgbulk.stages.fetch.access import Access
+from tgbulk.stages.fetch.backlog import Backlog
 from tgbulk.stages.fetch.backoff import Backoff
 from tgbulk.stages.fetch.bucket import Bucket
 from tgbulk.stages.fetch.caller import Caller
@@ -41,6 +42,9 @@ FEWEST = 2
 ANSWER_SECONDS = 120.0
 #: Seconds for which a data centre may give no useful answer.
 PATIENCE = 300.0
+
+#: Seconds between two files that come one after the other, at most.
+IDLE_SECONDS = 10.0
 
 #: The connection does not work; a TimeoutError is an OSError as well.
 _BROKEN = (OSError, EOFError, BufferError, errors.SecurityError, errors.InvalidChecksumError)
@@ -88,6 +92,9 @@ class Pool(Caller):
         self._next_open = 0.0
         self._down_since: float | None = None
         self._told = False
+        #: requests from their first attempt to their last, and since when there is none
+        self._pending = 0
+        self._idle_since = 0.0
         self._closing: set[asyncio.Task[None]] = set()
         self._bucket = self._buckets[METHOD] = Bucket(1 if rate else most * EACH, rate)
         self._bucket.window = float(min(START, self._bucket.most))
@@ -97,6 +104,18 @@ class Pool(Caller):
             self._discard(connection)
         if self._closing:
             await asyncio.wait(self._closing)
+
+    async def exchange(self, request: TLRequest, backlog: Backlog | None = None) -> Any:
+        """As of the history; trouble of a time before nobody asked for anything says nothing of now."""
+        clock = asyncio.get_running_loop().time
+        if not self._pending and clock() - self._idle_since > IDLE_SECONDS:
+            self._down_since = None
+        self._pending += 1
+        try:
+            return await super().exchange(request, backlog)
+        finally:
+            self._pending -= 1
+            self._idle_since = clock()
 
     async def _transmit(self, request: TLRequest) -> Any:
         """Over any connection; one that is silent or breaks is given up, and the request goes over another.

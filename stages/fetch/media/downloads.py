@@ -111,10 +111,11 @@ class Downloads:
             server = next(iter(self._readers.values())).access.server_name
             raise UnreachableError(server, "the connection was lost")
         self.left = feeder.cancelled()
+        parked = [error for error in ended if isinstance(error, FloodParkedError)]
+        if parked:  # one flood wait, which all files met
+            self._notify(Notice(f"{parked[0]}: the media that are left wait for the next run"))
         for error in ended:
-            if isinstance(error, FloodParkedError):
-                self._notify(Notice(f"{error}: the media that are left wait for the next run"))
-            elif isinstance(error, Exception):
+            if isinstance(error, Exception) and error not in parked:
                 raise first(error)
         await self._feed.flush()
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,8 +10,8 @@ from telethon import errors
 from telethon.tl import functions, types
 
 from support.virtual import virtually
-from tgbulk.stages.fetch.error import UnreachableError
-from tgbulk.stages.fetch.media.connection import PATIENCE, Connection, Pool
+from tgbulk.stages.fetch.error import TroubledError, UnreachableError
+from tgbulk.stages.fetch.media.connection import IDLE_SECONDS, PATIENCE, Connection, Pool
 
 REQUEST = functions.upload.GetFileRequest(types.InputDocumentFileLocation(1, 1, b"", ""), 0, 1 << 20)
 GIVEN_UP = "data centre 4 of the server cannot be used: RPCError 500: ODD"
@@ -36,7 +37,7 @@ def trouble() -> Any:
     return errors.ServerError(REQUEST, "ODD", 500)
 
 
-def asked(answers: list[Any], pauses: list[float]) -> list[str]:
+def asked(answers: list[Any], pauses: list[float], ask: Callable[..., Any] = Pool._transmit) -> list[str]:
     """What becomes of one request after each of these pauses."""
 
     async def main() -> list[str]:
@@ -48,9 +49,9 @@ def asked(answers: list[Any], pauses: list[float]) -> list[str]:
         for pause in pauses:
             await asyncio.sleep(pause)
             try:
-                await pool._transmit(REQUEST)
+                await ask(pool, REQUEST)
                 found.append("file")
-            except errors.ServerError:
+            except (errors.ServerError, TroubledError):
                 found.append("trouble")
             except UnreachableError as error:
                 found.append(str(error))
@@ -68,3 +69,9 @@ def test_trouble_without_an_end_is_the_data_centres() -> None:
 def test_a_useful_answer_ends_it() -> None:
     answers = [*(trouble() for _ in range(9)), b"a part", trouble()]
     assert asked(answers, [30.0] * 20) == ["trouble"] * 9 + ["file"] + ["trouble"] * 10
+
+
+def test_trouble_before_a_time_without_files_says_nothing_of_now() -> None:
+    """One file after the other, each with all its tries: then it is the data centre."""
+    assert asked([trouble()], [0.0, PATIENCE + 1, PATIENCE + 1], Pool.call) == ["trouble"] * 3
+    assert asked([trouble()], [IDLE_SECONDS] * 100, Pool.call)[-1] == GIVEN_UP

@@ -205,7 +205,7 @@ def test_a_long_flood_wait_ends_the_downloads_and_not_the_run(tmp_path: Path, po
     parked = FloodParkedError(4000, "upload.getFile")
     pool.answer = staticmethod(lambda made, request: parked)
     scene, stated = ran(tmp_path, 3)
-    assert {one.text for one in scene.told} == {f"{parked}: the media that are left wait for the next run"}
+    assert [one.text for one in scene.told] == [f"{parked}: the media that are left wait for the next run"]
     assert (stated.files, stated.waiting, scene.downloads.left) == (0, 3, True)
 
 
