@@ -74,6 +74,7 @@ def test_the_largest_is_split_where_it_is_worth_it(density: float | None) -> Non
     [
         (1, 1001, 1.0, 501),
         (401, 1001, 1.0, 701),
+        (1, 1000, 1.0, 500),
         (1, 2 * LEFT_BELOW + 1, 1.0, LEFT_BELOW + 1),
         (1, 10 * LEFT_BELOW, 1.0, LEFT_BELOW + 1),
         (5, 10 * LEFT_BELOW, 0.5, 2 * LEFT_BELOW + 5),
@@ -147,7 +148,7 @@ def test_what_cannot_be_decoded_is_looked_for_in_smaller_pages() -> None:
         assert (one.limit, one.phase) == (limit, Phase.READY)
 
 
-@pytest.mark.parametrize(("next_id", "left"), [(7, True), (9, True), (10, False), (0, False)])
+@pytest.mark.parametrize(("next_id", "left"), [(7, True), (9, True), (10, False), (12, False), (0, False)])
 def test_what_lies_behind_it_is_a_range_of_its_own(next_id: int, left: bool) -> None:
     one = WalkRange(1, 5, 10, Phase.ASKED)
     missing = MissingRanges([one])

@@ -8,7 +8,7 @@ from telethon.tl import types
 
 from tgbulk.engine.error import TgbulkError
 from tgbulk.stages.archive.id_range import EVERYTHING, UNBOUNDED, IdRange
-from tgbulk.stages.fetch.missing import NARROWING, MissingRanges, WalkRange
+from tgbulk.stages.fetch.missing import NARROWING, MissingRanges, Phase, WalkRange
 from tgbulk.stages.fetch.plan import Plan
 from tgbulk.stages.fetch.resolver import Target
 from tgbulk.stages.fetch.walk import WHOLE, WORTH_JOINING, Probe, Walk
@@ -211,6 +211,8 @@ def test_who_is_worth_joining() -> None:
         setattr(one, name, before)
     one.target.record.total = 30 + 3 * WORTH_JOINING
     assert one.worth_joining(2) == 0
+    one.target.record.total += 1
+    assert one.worth_joining(2) == pytest.approx(WORTH_JOINING + 1 / 3)
 
 
 def test_an_account_looks_one_chat_up_at_a_time() -> None:
@@ -227,3 +229,135 @@ def test_an_account_looks_one_chat_up_at_a_time() -> None:
     first.joining.remove(2)
     first.refused.add(2)
     assert plan.joinable(2) is walks[0]
+
+
+def test_a_walk_begins_with_nothing() -> None:
+    one = walk()
+    assert (one.shared, one.unboxed, one.doubted, one.probe, one.failure) == (False, False, False, Probe.NO, None)
+    assert (one.flying, one.pages, one.ranges, one.gaps) == (0, 0, 1, 0)
+    assert (one.place, one.told, one.pts, one.top, one.explained, one.counted) == (0, 0, 0, 0, 0, 0)
+    assert (one.added, one.aside_bytes, one.strange, one.has_any, one.short) == (0, 0, 0, False, 0)
+    assert not one.counts_more(Receipt(total=0))
+    assert one.counts_more(Receipt(total=1))
+
+
+def test_where_the_server_says_no_count_the_last_one_holds() -> None:
+    """The highest that is known: of this run, or of one before."""
+    for record_total, counted, more in ((None, 9, True), (None, 8, False), (9, 8, True), (8, 9, True), (8, 8, False)):
+        one = walk(before=8)
+        one.target.record.total, one.counted = record_total, counted
+        assert one.counts_more(Receipt(total=-1)) is more
+
+
+@pytest.mark.parametrize(
+    ("known", "told", "total"), [(None, -1, 6), (None, 0, 0), (5, -1, 5), (5, 0, 0), (5, 9, 9), (None, 9, 9)]
+)
+def test_the_servers_count_is_kept(known: int | None, told: int, total: int) -> None:
+    """Where it gave none yet: what is there."""
+    one = walk(before=4)
+    one.target.record.total = known
+    one.answered(taken(one), Receipt(form="messages.channelMessages", total=told, high=9, next=10, messages=2))
+    assert one.target.record.total == total
+
+
+@pytest.mark.parametrize(
+    ("form", "high", "doubtful", "ended"),
+    [
+        ("messages.messages", 9, False, True),
+        ("messages.messagesSlice", 9, False, False),
+        ("messages.channelMessages", 9, False, False),
+        ("messages.messagesSlice", 1, False, False),
+        ("messages.messagesSlice", 0, False, True),
+        ("messages.messagesSlice", 0, True, False),
+        ("messages.messages", 9, True, False),
+    ],
+)
+def test_what_ends_a_range(form: str, high: int, doubtful: bool, ended: bool) -> None:
+    one = walk()
+    one.answered(taken(one), Receipt(form=form, total=9, high=high, next=10, messages=1, doubtful=doubtful))
+    assert one.ended is ended
+
+
+def test_a_takeouts_range_of_which_the_server_counts_nothing() -> None:
+    one = walk(RANGES[:1], IdRange(1, 150))
+    one.answered(taken(one), Receipt(form=WHOLE, total=0, high=9, next=100, empty=[3, 4]))
+    assert one.target.record.total == 0
+
+
+@pytest.mark.parametrize("splitting", [False, True])
+@pytest.mark.parametrize("probe", [Probe.NO, Probe.ASKED, Probe.DONE])
+def test_the_newest_id_is_asked_for_once(splitting: bool, probe: Probe) -> None:
+    """And only where several requests may be in flight."""
+    one = walk()
+    job = taken(one)
+    one.splitting, one.probe = splitting, probe
+    one.answered(job, Receipt(form="messages.channelMessages", total=9000, high=100, next=101, messages=100))
+    assert one.probe is (Probe.WANTED if splitting and probe is Probe.NO else probe)
+
+
+def test_how_many_messages_the_largest_range_has_left() -> None:
+    one = walk(wanted=IdRange(1, 5001))
+    assert one.left() == 0.0
+    job = taken(one)
+    one.missing.density, job.next = 0.5, 1001
+    assert one.left() == 2000.0
+    one.failure = LOST
+    assert one.left() == 0.0
+    assert one.split() is None
+    assert one.flying == 1
+
+
+def test_a_box_that_is_not_known_is_learnt_from_one_page() -> None:
+    one = walk(wanted=IdRange(1, 9000))
+    one.missing.cut([4000])
+    one.unboxed = True
+    assert one.take() is not None
+    assert one.take() is None
+    one.unboxed = False
+    assert one.take() is not None
+    assert one.flying == 2
+
+
+@pytest.mark.parametrize(
+    ("peers", "joining", "fails"),
+    [({0}, set(), True), ({0, 1}, set(), False), ({0}, {1}, False), ({1}, {1}, False), (set(), set(), True)],
+)
+@pytest.mark.parametrize("before", [None, TgbulkError("before")])
+def test_a_chat_fails_with_the_last_account_that_reads_it(
+    peers: set[int], joining: set[int], fails: bool, before: TgbulkError | None
+) -> None:
+    one = walk()
+    one.peers, one.joining, one.failure = dict.fromkeys(peers), joining, before
+    one.forget(0, LOST)
+    assert one.peers.keys() == peers - {0}
+    assert one.failure is (before or (LOST if fails else None))
+
+
+@pytest.mark.parametrize(
+    ("top", "total", "bounded"),
+    [
+        (1000, 500, True), (1000, 2000, True), (1000, 20, True), (1000, None, True), (101, 31, True),
+        (100, 500, False), (40, 9, False),
+    ],
+)
+def test_the_tail_is_cut_when_no_page_of_it_is_under_way(top: int, total: int | None, bounded: bool) -> None:
+    """Of what is left, as many are in each id as the server counts; where nothing is left, it stays as it is."""
+    one = walk(before=10)
+    one.missing = MissingRanges([WalkRange(1, 1, 5), WalkRange(5, 5, 9), WalkRange(50, 101, UNBOUNDED)])
+    one.target.record.total, one.added = total, 20
+    tail = one.missing.ranges[-1]
+    one.missing.density = 1.0
+    tail.phase = Phase.SENT
+    one.probe, one.flying = Probe.ASKED, 1
+    one.probed(Receipt(high=top))
+    assert (tail.hi, one.top) == (UNBOUNDED, top)
+    tail.phase = Phase.ASKED
+    one._bound()
+    # ids 101 to `top` are left of it
+    left = top - 100
+    expected = min(1.0, max(0, (total or 0) - 30) / left) if bounded else 1.0
+    assert one.missing.density == pytest.approx(expected)
+    assert [(part.next, part.hi) for part in one.missing.ranges[2:]] == (
+        [(101, top + 1), (top + 1, UNBOUNDED)] if bounded else [(101, UNBOUNDED)]
+    )
+    assert one.top == 0
