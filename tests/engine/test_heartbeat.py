@@ -1,12 +1,19 @@
 """A process that hangs is asked for its stack."""
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from types import SimpleNamespace
 
-from tgbulk.engine.heartbeat import STACK_SIGNAL, Watch
+import pytest
+
+from support.open_files import open_files
+from tgbulk.engine import heartbeat
+from tgbulk.engine.heartbeat import LATE_SECONDS, PLACES, STACK_SECONDS, STACK_SIGNAL, Watch
 
 #: Writes its stack in two parts, as one does that a busy machine takes the processor from in the middle.
 SLOW_WRITER = """
@@ -112,3 +119,123 @@ def test_who_counts_is_not_silent() -> None:
         assert not watch._is_silent(3, life, 195.0, False)
     finally:
         watch.close()
+
+
+@pytest.fixture
+def watch() -> Iterator[Watch]:
+    before = open_files()
+    made = Watch()
+    yield made
+    made.close()
+    assert open_files() == before
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = time.monotonic()
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(heartbeat, "time", made)
+    return made
+
+
+@pytest.fixture
+def reaped() -> int:
+    """The id of a process that is no more."""
+    with subprocess.Popen(["true"]) as process:
+        process.wait()
+    return process.pid
+
+
+def test_who_does_not_count_hangs_after_its_patience(watch: Watch, clock: Clock, reaped: int) -> None:
+    """One at a time, once each; the others at the next look."""
+    watch.add(1, reaped, 5.0)
+    watch.add(2, reaped, 5.0)
+    watch.add(3, reaped, 500.0)
+    seen = []
+    for _ in range(20):
+        clock.now += 0.5
+        seen.append(watch.look())
+    first = [number for number, found in enumerate(seen) if found]
+    assert first == [first[0], first[0] + 1]
+    assert first[0] in (9, 10)
+    assert [found for found in seen if found] == [[(1, "")], [(2, "")]]
+
+
+@pytest.mark.parametrize("pause", [LATE_SECONDS, LATE_SECONDS + 0.1])
+def test_seconds_in_which_nobody_looked_are_not_held_against_it(
+    watch: Watch, clock: Clock, reaped: int, pause: float
+) -> None:
+    watch.add(1, reaped, 5.0)
+    found = []
+    for _ in range(8):
+        clock.now += pause
+        found += watch.look()
+    assert found == ([] if pause > LATE_SECONDS else [(1, "")])
+
+
+def test_a_process_counts_at_its_place(watch: Watch, clock: Clock) -> None:
+    """Also where there are more processes than places."""
+    code = (
+        "import sys; from tgbulk.engine.heartbeat import beat, count_at, share\n"
+        "beat(); share(int(sys.argv[1]), int(sys.argv[2]))\n"
+        "for place in (3, int(sys.argv[3])):\n    count_at(place); beat(); beat()"
+    )
+    given = [watch.counters, watch.stacks]
+    for place in (3, PLACES + 4):
+        watch.add(place, 0, 5.0)
+    assert [life.count for life in watch._lives.values()] == [0, 0]
+    subprocess.run([sys.executable, "-c", code, *map(str, given), str(PLACES + 4)], pass_fds=given, check=True, timeout=60)
+    clock.now += 1.0
+    assert watch.look() == []
+    assert [life.count for life in watch._lives.values()] == [2, 2]
+    assert [life.seen for life in watch._lives.values()] == [clock.now] * 2
+    watch.add(PLACES + 4, 0, 5.0)
+    assert watch._lives[PLACES + 4].count == 2
+
+
+def test_a_process_that_counts_does_not_hand_its_memory_on(watch: Watch) -> None:
+    """What it was given it has mapped: the descriptor is closed."""
+    code = (
+        "import os, sys; from tgbulk.engine.heartbeat import share\n"
+        "share(int(sys.argv[1]), int(sys.argv[2]))\n"
+        "os.fstat(int(sys.argv[2]))\n"
+        "try:\n    os.fstat(int(sys.argv[1]))\nexcept OSError:\n    print('closed')"
+    )
+    given = [watch.counters, watch.stacks]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, given)], pass_fds=given, check=True, timeout=60, capture_output=True
+    )
+    assert done.stdout == b"closed\n"
+
+
+def test_a_stack_has_its_time_and_no_more(watch: Watch, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a process that writes nothing, or without end."""
+    limits: list[float] = []
+    pieces = [b"File \xff"] * 99
+
+    def select(reading: list[int], _: object, __: object, limit: float) -> tuple[list[int], list[int], list[int]]:
+        limits.append(limit)
+        clock.now += min(limit, 0.125) if pieces else limit
+        return (reading if pieces else [], [], [])
+
+    monkeypatch.setattr(heartbeat, "select", SimpleNamespace(select=select))
+    monkeypatch.setattr(heartbeat.os, "read", lambda descriptor, size: pieces.pop())  # type: ignore[attr-defined]
+    told: list[int] = []
+    monkeypatch.setattr(heartbeat.os, "kill", lambda pid, number: told.append(number))  # type: ignore[attr-defined]
+    began = clock.now = float(int(clock.now))
+    assert watch._stack(os.getpid()) == "File \ufffd" * 8
+    assert (round(limits[0], 6), round(max(limits[1:]), 6)) == (STACK_SECONDS, heartbeat.SILENT_SECONDS)
+    assert clock.now - began == pytest.approx(STACK_SECONDS)
+    assert told == [STACK_SIGNAL, signal.SIGCONT]
+    pieces.clear()
+    assert watch._stack(os.getpid()) == ""
+    assert clock.now - began == pytest.approx(2 * STACK_SECONDS)
