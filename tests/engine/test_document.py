@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
@@ -41,4 +42,23 @@ def test_other_json(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "chat.json"
     path.write_bytes(data)
     with pytest.raises(DamagedDocumentError, match="it cannot be read"):
+        load(path)
+
+
+def test_people_can_read_it_and_other_programs_check_it() -> None:
+    """A field a line, and a line feed at the end; the sum is that of the same without it, as docs/archive.md says."""
+    data = dump({"id": 1, "of": [2]})
+    rest = b'{\n  "id": 1,\n  "of": [\n    2\n  ]\n}'
+    assert data == rest.removesuffix(b"\n}") + b',\n  "crc32": %d\n}\n' % crc32(rest)
+
+
+def test_what_is_wrong_is_said_with_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "chat.json"
+    path.write_bytes(dump(DOCUMENT).replace(b"1001", b"1002"))
+    with pytest.raises(DamagedDocumentError) as caught:
+        load(path)
+    assert str(caught.value) == f"{path} is damaged: it is not what was written"
+    assert caught.value.args == (path, "it is not what was written")
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
         load(path)
