@@ -161,7 +161,7 @@ class Lock:
 
 def _plain(path: Path, flags: int) -> int:
     """A descriptor of a plain file: who opens a pipe waits for somebody else. OSError."""
-    fd = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    fd = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
         raise OSError(errno.EINVAL, "it is not a file of its own")

@@ -175,7 +175,9 @@ class Ring:
         self._workers.clear()
 
     def _acknowledged(self, frame: Ack, descriptors: Sequence[int]) -> None:
-        slot = self._expect(frame.slot, SlotState.FLIGHT, frame.seq)
+        slot = self._slots[frame.slot]
+        if slot.state is not SlotState.FLIGHT or slot.seq != frame.seq:
+            raise RingError(f"slot {slot.number} is {slot.state.name} of page {slot.seq}, the ack is of page {frame.seq}")
         self._workers[slot.worker].flight.remove(slot.number)
         if frame.overflow:
             receipt = open_overflow(descriptors[0], frame.receipt)
@@ -200,9 +202,8 @@ class Ring:
             if slot.deaths < DEATHS:
                 self._enqueue(slot, first=True)
             else:
-                seq = slot.seq
                 self._release(slot)
-                self._on_lost(seq)
+                self._on_lost(slot.seq)
                 self._on_free()
         self._pump()
 
@@ -233,21 +234,9 @@ class Ring:
                 # It stays in flight at the dead worker until write reports that nothing more comes from it.
                 worker.closed = True
 
-    def _expect(self, number: int, state: SlotState, seq: int | None = None) -> Slot:
-        slot = self._slots[number]
-        if slot.state is not state or (seq is not None and slot.seq != seq):
-            raise RingError(f"slot {number} is {slot.state.name} of page {slot.seq}, expected {state.name} of {seq}")
-        return slot
-
     def _release(self, slot: Slot) -> None:
-        self._close_overflow(slot)
-        slot.state = SlotState.FREE
-        slot.seq = -1
-        slot.page = None
-        slot.worker = -1
-        self._free.append(slot.number)
-
-    def _close_overflow(self, slot: Slot) -> None:
         if slot.overflow >= 0:
             os.close(slot.overflow)
             slot.overflow = -1
+        slot.state = SlotState.FREE
+        self._free.append(slot.number)

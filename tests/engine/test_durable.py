@@ -162,3 +162,48 @@ def test_a_folder_that_somebody_makes_meanwhile(tmp_path: Path, monkeypatch: pyt
         patch.setattr(os, "mkdir", late)
         make_folder(tmp_path / "a" / "b")
     assert (tmp_path / "a" / "b").is_dir()
+
+
+def test_a_file_is_for_others_to_read_unless_somebody_says_otherwise(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        os.close(open_new(Place(tmp_path) / "file"))
+        make_folder(tmp_path / "folder")
+    finally:
+        os.umask(before)
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("file", "folder")] == [0o644, 0o755]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_why_a_file_could_not_be_made_is_what_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool) -> None:
+    """A disk without room for another file; what a crash left of an earlier one goes."""
+    opened = os.open
+
+    def full(path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if flags & os.O_CREAT:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return opened(path, flags, mode, dir_fd=dir_fd)
+
+    if there:
+        (tmp_path / "file.part").touch()
+    monkeypatch.setattr(os, "open", full)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        write_whole(tmp_path / "file", b"content")
+    assert caught.value.errno == errno.ENOSPC
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_file_is_written_to_its_end_however_little_is_taken_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pwrite = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda descriptor, data, offset: pwrite(descriptor, data[:3], offset))
+    write_whole(tmp_path / "file", b"some content")
+    assert (tmp_path / "file").read_bytes() == b"some content"
+
+
+def test_what_is_in_the_place_of_a_file_stays(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match="not a file of its own"):
+        write_whole(tmp_path / "folder", b"content")
+    assert os.listdir(tmp_path) == ["folder"]

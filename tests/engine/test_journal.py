@@ -200,3 +200,31 @@ def test_a_journal_that_was_removed_is_told(path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="it was removed while it was written"):
         journal.append(["lost"])
     journal.close()
+
+
+@pytest.mark.parametrize("length", [11, 12, 13, 5000])
+def test_a_tail_that_is_nobody_s_is_damage_once_it_could_be_a_record(path: Path, length: int) -> None:
+    """Less than a header may be torn; what is longer was never written so."""
+    whole = path.read_bytes()
+    path.write_bytes(whole + b"\1" * length)
+    if length < 12:
+        assert read(path) == RECORDS
+        return
+    with pytest.raises(DamagedJournalError) as caught:
+        read(path)
+    assert caught.value.args == (path, len(whole), "the length of a record is not what was written")
+
+
+def test_a_header_alone_is_torn(path: Path) -> None:
+    whole, start = path.read_bytes(), start_of_last(path)
+    path.write_bytes(whole[: start + 12])
+    assert read(path) == RECORDS[:-1]
+    assert path.read_bytes() == whole[:start]
+
+
+def test_a_record_before_the_last_is_never_torn(path: Path) -> None:
+    data, start = bytearray(path.read_bytes()), start_of_last(path)
+    data[start - 1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(DamagedJournalError, match="a record is not what was written"):
+        read(path)

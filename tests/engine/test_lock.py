@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from support.open_files import open_files
-from tgbulk.engine.error import ExitCode, LockedError, StorageError
-from tgbulk.engine.lock import ATTEMPTS, PAUSE_SECONDS, Lock
+from tgbulk.engine import lock as lock_module
+from tgbulk.engine.error import ExitCode, LimitError, LockedError, StorageError
+from tgbulk.engine.lock import ATTEMPTS, PAUSE_SECONDS, POLL_SECONDS, Lock
 
 OWNER = """
 import sys
@@ -235,3 +236,152 @@ def test_what_is_no_plain_file_is_no_lock(tmp_path: Path, thing: str) -> None:
     for ask in (lock.acquire, lock.holder):
         with pytest.raises(StorageError, match=str(path)):
             ask()
+
+
+class Clock:
+    """Seconds that pass only where somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.slept: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+@pytest.mark.parametrize("wait", [0.0, 0.125, 2.0])
+def test_who_waits_for_a_lock_looks_now_and_then_until_its_time_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait: float
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(lock_module, "time", clock)
+    path = tmp_path / "a.lock"
+    with Lock(path, "the thing"):
+        with pytest.raises(LockedError):
+            Lock(path, "the thing").acquire(wait)
+    pauses = [one for one in clock.slept if one != PAUSE_SECONDS]
+    assert set(pauses) <= {min(POLL_SECONDS, wait)}
+    assert wait <= clock.now - 100.0 < wait + POLL_SECONDS + ATTEMPTS * PAUSE_SECONDS
+    assert clock.slept.count(PAUSE_SECONDS) == (len(pauses) + 1) * (ATTEMPTS - 1)
+
+
+def test_who_waits_for_a_lock_gets_it_as_soon_as_it_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.lock"
+    held = Lock(path, "the thing").acquire()
+
+    class Owner(Clock):
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            if self.now > 101.0:
+                held.release()
+
+    clock = Owner()
+    monkeypatch.setattr(lock_module, "time", clock)
+    with Lock(path, "the thing").acquire(60.0) as lock:
+        assert lock.fileno() >= 0
+    assert 101.0 < clock.now < 102.0
+
+
+@pytest.mark.parametrize("call", ["ftruncate", "pwrite"])
+def test_a_lock_file_that_has_no_room_for_its_owner_is_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = tmp_path / "a.lock"
+    lock = Lock(path, "the thing")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, full)
+        with pytest.raises(StorageError, match="No space left on device"):
+            lock.acquire()
+    assert lock.fileno() == -1
+    with Lock(path, "the thing"):
+        pass
+
+
+@pytest.mark.parametrize("call", ["acquire", "holder"])
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EACCES])
+def test_a_lock_file_that_cannot_be_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, call: str
+) -> None:
+    """Where the system has no more of what it takes, that is no matter of the file."""
+    def refused(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    path = tmp_path / "a.lock"
+    path.touch()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refused)
+        with pytest.raises(LimitError if number == errno.EMFILE else StorageError) as caught:
+            getattr(Lock(path, "the thing"), call)()
+    said = "too many open files" if number == errno.EMFILE else "Permission denied"
+    assert said in str(caught.value)
+    assert ("cannot be locked: " in str(caught.value)) == (number == errno.EACCES and call == "acquire")
+
+
+def test_a_lock_that_the_system_refuses_for_another_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(descriptor: int, operation: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    (tmp_path / "a.lock").touch()
+    monkeypatch.setattr(fcntl, "flock", refused)
+    for call in (Lock.acquire, Lock.holder):
+        with pytest.raises(StorageError, match="cannot be locked: Input/output error") as caught:
+            call(Lock(tmp_path / "a.lock", "the thing"))
+        assert "no locks" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("text", "named"), [
+    (b"7 elsewhere\n", "process 7 on elsewhere"), (b"7 a host\n", "process 7 on a host"), (b"7 \xff", "process 7 on \ufffd"),
+    (b" 7  \n", "process 7 on "), (b"x" * 2000, "another process"), (b"7 " + b"x" * 2000, "process 7 on " + "x" * 1022),
+])
+def test_what_stands_in_a_lock_file_names_its_owner(tmp_path: Path, text: bytes, named: str) -> None:
+    path = tmp_path / "a.lock"
+    with Lock(path, "the thing"):
+        path.write_bytes(text)
+        assert Lock(path, "the thing").holder() == named
+        with pytest.raises(LockedError) as caught:
+            Lock(path, "the thing").acquire()
+        assert str(caught.value) == f"the thing is in use by {named}"
+
+
+def test_who_enters_a_lock_that_it_has_keeps_it(tmp_path: Path) -> None:
+    lock = Lock(tmp_path / "a.lock", "the thing").acquire()
+    before = lock.fileno()
+    with lock as entered:
+        assert (entered is lock, lock.fileno()) == (True, before)
+    assert lock.fileno() == -1
+
+
+def test_an_owner_whose_text_cannot_be_read_is_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have removed the file meanwhile."""
+    path = tmp_path / "a.lock"
+    flock = fcntl.flock
+
+    def late(descriptor: int, operation: int) -> None:
+        try:
+            flock(descriptor, operation)
+        except BlockingIOError:
+            path.unlink()
+            raise
+
+    with Lock(path, "the thing"):
+        monkeypatch.setattr(fcntl, "flock", late)
+        assert Lock(path, "the thing").holder() == "another process"
+        monkeypatch.undo()
+
+
+def test_a_lock_that_was_made_again_is_the_new_file_s_and_the_old_one_is_let_go(tmp_path: Path) -> None:
+    lock = Lock(tmp_path / "lock", "it").acquire()
+    before = open_files()
+    lock.path.unlink()
+    assert lock.renew()
+    assert os.path.samestat(os.fstat(lock.fileno()), lock.path.stat())
+    assert len(open_files()) == len(before)
+    assert lock.path.read_text() == f"{os.getpid()} {socket.gethostname()}\n"
+    lock.release()

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from support.open_files import open_files
-from tgbulk.engine.arena import Arena, open_overflow
+from tgbulk.engine.arena import Arena, open_overflow, overflow
 from tgbulk.engine.channel import Channel, ChannelClosed, data_pair
 from tgbulk.engine.hop import Ack, Page, WorkerGone
 from tgbulk.engine.ring import CREDIT, DEATHS, Ring, RingError, SlotState
@@ -304,9 +304,9 @@ def test_what_a_page_says_and_what_it_says_unless_told() -> None:
     world = World(0)
     world.attach()
     world.ring.submit(b"page", stream=3, kind=2)
-    world.ring.submit(b"pages", stream=4, kind=1, range_start=5, first=6, bound=7, origin=8)
+    world.ring.submit(b"pages", stream=4, kind=1, range_start=5, first=6, bound=7, origin=8, subject=9)
     assert [world.workers[0].channel.receive()[0] for _ in range(2)] == [
-        Page(0, 0, 4, 3, 2, 0, 0, 0, False, 0), Page(1, 1, 5, 4, 1, 5, 6, 7, False, 8)
+        Page(0, 0, 4, 3, 2, 0, 0, 0, False, 0), Page(1, 1, 5, 4, 1, 5, 6, 7, False, 8, 9)
     ]
     world.close()
 
@@ -322,4 +322,45 @@ def test_what_it_does_is_described() -> None:
     queued = f"{CREDIT} queued (page {CREDIT}, worker -1)"
     assert world.ring.describe() == f"slots taken: {flying}, {queued}; workers: 0 has {CREDIT}"
     assert (world.ring.taken, world.ring.full, world.ring.idle()) == (CREDIT + 1, False, False)
+    world.close()
+
+
+def test_a_receipt_that_has_no_room_in_its_slot_comes_beside_the_ack() -> None:
+    """What it came with is closed."""
+    world = World(0)
+    world.attach()
+    world.submit(b"page")
+    receipt = b"receipt" * SIZE
+    descriptor = overflow(receipt)
+    world.ring.handle(Ack(0, 0, len(receipt), True), [descriptor])
+    assert world.receipts == [(0, receipt)]
+    assert (world.frees, world.ring.idle()) == (1, True)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
+    world.close()
+
+
+def test_an_ack_that_comes_twice_is_refused_the_second_time() -> None:
+    world = World(0)
+    world.attach()
+    for _ in range(CREDIT):
+        world.submit(b"page")
+    world.ring.handle(Ack(1, 1, 1))
+    with pytest.raises(RingError, match="slot 1 is FREE"):
+        world.ring.handle(Ack(1, 1, 1))
+    assert [seq for seq, _ in world.receipts] == [1]
+    assert world.ring.taken == CREDIT - 1
+    world.close()
+
+
+def test_a_page_that_is_acknowledged_while_it_waits_to_go_again_is_refused() -> None:
+    """Its worker is gone: nothing of it can come any more."""
+    world = World(0)
+    world.attach()
+    world.submit(b"page")
+    world.kill()
+    world.gone()
+    with pytest.raises(RingError, match="slot 0 is QUEUED of page 0, the ack is of page 0"):
+        world.ring.handle(Ack(0, 0, 1))
+    assert world.receipts == []
     world.close()
