@@ -65,8 +65,8 @@ def _cut(part: CoveredRange, left: deque[int], below: int, result: list[CoveredR
         return part
     _keep(part, left[0], result)
     while left and left[0] < below:
-        last = left.popleft()
-    return CoveredRange(last + 1, last + 1)
+        lo = left.popleft() + 1
+    return CoveredRange(lo, lo)
 
 
 def _keep(part: CoveredRange, hi: int, result: list[CoveredRange]) -> None:

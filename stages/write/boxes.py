@@ -75,10 +75,6 @@ class Boxes:
         #: of each chat since the last commit
         self.counts: dict[int, ChangeCounts] = {}
 
-    @property
-    def dirty(self) -> bool:
-        return bool(self._touched or self._states or any(file.dirty for file in self._files.values()))
-
     def release(self, marked_id: int) -> None:
         """The run is about to open the chat itself."""
         if marked_id in self._files:
@@ -173,7 +169,6 @@ class Boxes:
             if self._take_media and (chat in self._files or chat in self.walked):
                 self._take_media(chat, account, found)
         self._settle(receipt, account, row, now)
-        state = self._accounts.get(account)
         return replace(
             receipt, state=state and state.copy(), dirty={}, new=counts.new, edited=counts.edited, deleted=counts.deleted,
             restored=counts.restored, unknown=unknown, behind=sorted(behind),
@@ -231,12 +226,6 @@ class Boxes:
         """After a commit."""
         for chat in list(self._files):
             self._close(chat)
-
-    def abandon(self) -> None:
-        """As it was committed last."""
-        for file in self._files.values():
-            file.close()
-        self._files.clear()
 
     def _is_walked(self, account: int) -> bool:
         """Whether the run has a private chat or group of the account open."""

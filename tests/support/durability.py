@@ -28,6 +28,8 @@ class Durability:
     cut: dict[Inode, str] = field(default_factory=dict)
     #: folders with new names that were not synced
     named: dict[Inode, str] = field(default_factory=dict)
+    #: folders out of which names went, and that were not synced
+    unnamed: dict[Inode, str] = field(default_factory=dict)
     #: names given to files, and cuts, before their bytes were durable
     early: list[str] = field(default_factory=list)
     #: how many files got a name by rename
@@ -54,13 +56,23 @@ class Durability:
             self.cut[_inode(descriptor)] = _name(descriptor)
 
     def synced(self, descriptor: int) -> None:
-        for found in (self.written, self.cut, self.named):
+        for found in (self.written, self.cut, self.named, self.unnamed):
             found.pop(_inode(descriptor), None)
 
     def made(self, path: Any, folder: int | None) -> None:
         """A name came into a folder."""
-        parent = Path(os.readlink(f"/proc/self/fd/{folder}")) if folder is not None else Path(path).absolute().parent
-        self.named[_inode(parent)] = str(parent.name)
+        parent = _parent(path, folder)
+        self.named[_inode(parent)] = parent.name
+
+    def went(self, path: Any, folder: int | None) -> None:
+        """A name is about to go out of a folder, and with the last one the bytes."""
+        if not _exists(path, folder):
+            return
+        status = os.stat(path, dir_fd=folder, follow_symlinks=False)
+        if status.st_nlink == 1:
+            self.written.pop((status.st_dev, status.st_ino), None)
+        parent = _parent(path, folder)
+        self.unnamed[_inode(parent)] = parent.name
 
     def moved(self, source: Any, target: Any, folder: int | None) -> None:
         """A file is about to get another name."""
@@ -109,6 +121,7 @@ def watched() -> Iterator[Durability]:
         "fdatasync": disk.synced,
         "rename": moved,
         "replace": moved,
+        "unlink": lambda path, *, dir_fd=None: disk.went(path, dir_fd),
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "open", opened)
@@ -124,6 +137,10 @@ def _exists(path: Any, folder: int | None) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def _parent(path: Any, folder: int | None) -> Path:
+    return Path(os.readlink(f"/proc/self/fd/{folder}")) if folder is not None else Path(path).absolute().parent
 
 
 def _inode(of: int | Path) -> Inode:

@@ -90,9 +90,7 @@ class Line:
 
     def abandon(self) -> None:
         """What a killed process leaves: descriptors closed, nothing committed. Not of a line with media."""
-        self.writer._boxes.abandon()
-        chats = self.writer._open.values()
-        for chat in chats:
+        for chat in (*self.writer._open.values(), *self.writer._boxes._files.values()):
             chat.close()
         self.writer._journal.close()
         self._let_go()

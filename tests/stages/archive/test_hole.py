@@ -37,3 +37,10 @@ def test_ids_are_taken_out_of_what_is_covered(tmp_path: Path, missing: list[int]
     path.write_bytes(b"".join(map(line, (2, 4, 8, 21))))
     assert without(Place(tmp_path) / path.name, [made(1, 10, 2, 4, 8), made(20, 30, 21)], missing) == left
     assert path.stat().st_size == sum(one.size for one in left)
+
+
+def test_what_is_missing_on_both_sides_of_a_seam(tmp_path: Path) -> None:
+    path = tmp_path / "messages.jsonl"
+    path.write_bytes(b"".join(map(line, (2, 14))))
+    left = [made(1, 9, 2), made(12, 20, 14)]
+    assert without(Place(tmp_path) / path.name, [made(1, 10, 2), made(10, 20, 14)], [9, 10, 11]) == left

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from support.durability import watched
+from support.open_files import open_files
+from tgbulk.engine import heartbeat
 from tgbulk.engine.folder import Place
 from tgbulk.stages.archive.index_sum import SUM, keep_sum, remove_sum, what_is_wrong
 
@@ -63,7 +66,15 @@ def test_a_damaged_sum_is_said_and_a_missing_one_is_not(index: Path) -> None:
     place = index.with_name(index.name + SUM)
     place.write_bytes(place.read_bytes()[:-4])
     assert what_is_wrong(Place.of(index)) == "its checksum cannot be read"
-    remove_sum(Place.of(index))
+    opened, beats = open_files(), heartbeat._own[0]
+    with watched() as disk:
+        keep_sum(Place.of(index))
+        assert (disk.lost, disk.early) == ([], [])
+    assert heartbeat._own[0] > beats
+    with watched() as disk:
+        remove_sum(Place.of(index))
+        assert (disk.lost, disk.unnamed) == ([], {})
+    assert open_files() == opened
     assert not place.exists()
     assert what_is_wrong(Place.of(index)) == ""
     remove_sum(Place.of(index))

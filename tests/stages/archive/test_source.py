@@ -71,6 +71,7 @@ def test_what_has_to_be_written_is_known() -> None:
 def test_of_too_many_ranges_the_lower_half_goes() -> None:
     sources = Sources(A)
     for place in range(1, MOST + 2):
+        assert len(sources.ids.get(B, ())) == place - 1
         sources.add(B, IdRange(2 * place, 2 * place + 1), [IdRange(1, 2)])
     assert [one.lo for one in sources.ids[B]] == list(range(MOST + 2, 2 * MOST + 3, 2))
     assert sources.ids[A] == [IdRange(1, 2)]

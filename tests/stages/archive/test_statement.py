@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tgbulk.stages.archive.id_range import EVERYTHING, IdRange
@@ -69,6 +71,40 @@ def test_what_is_told_has_its_limit() -> None:
     assert len(found.missing) == 2_000
     assert (shown.missing, shown.left_out) == (found.missing[:1_000], 1_000)
     assert str(shown).startswith("1 message, not reached: ids 1, 3, 5 and 997 more ranges, and 1,000 ranges in chat.json; ")
+
+
+@pytest.mark.parametrize(("sizes", "left_out"), [((0, 0, 0), 0), ((1_000, 1_000, 1_000), 0), ((1_001, 1_200, 3_000), 2_201)])
+def test_every_list_has_its_limit(sizes: tuple[int, ...], left_out: int) -> None:
+    lists = [[IdRange(lo, lo + 1) for lo in range(kind, kind + 2 * size, 2)] for kind, size in enumerate(sizes, 1)]
+    filtered, missing, quarantined = lists
+    found = Statement(None, 1, 0, 0, None, None, filtered, missing, quarantined)
+    shown = found.shortened()
+    assert [shown.filtered, shown.missing, shown.quarantined] == [one[:1_000] for one in lists]
+    assert (shown.left_out, found.left_out) == (left_out, 0)
+
+
+@pytest.mark.parametrize(("fields", "line"), [
+    ({"messages": 0}, "0 messages; the server gave no count"),
+    ({"changed": 1}, "1 message; the server gave no count"),
+    ({"messages": 3, "changed": -1}, "3 messages, 1 of them deleted since; the server gave no count"),
+    (
+        {"missing": [IdRange(1, 3), IdRange(5, 6), IdRange(8, 9)]},
+        "1 message, not reached: ids 1 to 2, 5, 8; the server gave no count",
+    ),
+    (
+        {"quarantined": [IdRange(n, n + 1) for n in (1, 3, 5, 7)]},
+        "1 message, not decodable and kept as they came: ids 1, 3, 5 and 1 more ranges; the server gave no count",
+    ),
+    ({"count": 5, "withheld": 1, "surplus": 0, "changed": 3}, "1 message; the server counts 5, 1 of which it does not give"),
+    ({"count": 4, "withheld": 0, "surplus": 0, "changed": 3}, "1 message; the server counts 4: whole"),
+    (
+        {"count": 3, "withheld": 0, "surplus": 0, "empty": 2, "changed": 1},
+        "1 message, 2 empty ids; the server counts 3; how many of the empty ids it means is not known",
+    ),
+])
+def test_what_people_read(fields: dict[str, Any], line: str) -> None:
+    values = {"count": None, "messages": 1, "services": 0, "empty": 0, "withheld": None, "surplus": None}
+    assert str(Statement(**{**values, "filtered": [], "missing": [], **fields})) == line
 
 
 def test_an_undecodable_tail_hides_no_hole() -> None:
