@@ -433,3 +433,26 @@ def test_nothing_is_read_of_a_file_that_is_let_go(
         return found
 
     assert asyncio.run(main()).state == "failed"
+
+
+def test_a_file_is_hashed_while_it_comes(telegram: Telegram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At its end only what came last is left to be read: a large file would keep everything waiting."""
+    came: list[int] = []
+    read, exchange = PartFile.read, telegram._exchange
+
+    def seen(parts: PartFile, index: int) -> bytes:
+        came.append(index)
+        return read(parts, index)
+
+    async def late(dc: int, request: Any) -> Any:
+        if request.offset == 39 * PART:
+            until = time.monotonic() + 20
+            while len(came) < 20 and time.monotonic() < until:
+                await asyncio.sleep(0.001)
+            assert len(came) >= 20
+        return await exchange(dc, request)
+
+    monkeypatch.setattr(PartFile, "read", seen)
+    monkeypatch.setattr(telegram, "_exchange", late)
+    assert run(telegram, tmp_path, medium()).state == "done"
+    assert came == list(range(40))

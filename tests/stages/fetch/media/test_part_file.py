@@ -3,16 +3,18 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import struct
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
 from support.durability import watched
-from tgbulk.stages.fetch.media.store import PartFile, Store, in_thread
+from tgbulk.stages.fetch.media.store import MAGIC, PartFile, Store, in_thread
 
 PART = 4096
 SIZE = 5 * PART + 100
@@ -163,3 +165,57 @@ def test_who_is_cancelled_waits_for_what_holds_a_file() -> None:
         return ended.is_set()
 
     assert asyncio.run(main())
+
+
+def test_what_is_known_of_parts(opened: Callable[[], int]) -> None:
+    """Sizes in bytes; the last part is the rest, and as long as the others where nothing is over."""
+    for size, lengths in ((SIZE, [PART] * 5 + [100]), (2 * PART, [PART] * 2), (1, [1])):
+        parts = PartFile(opened(), size, PART)
+        assert (parts.size, parts.part, parts.count) == (size, PART, len(lengths))
+        assert [parts.length(index) for index in range(parts.count)] == lengths
+
+
+@pytest.mark.parametrize("size", [SIZE, 2 * PART])
+def test_a_file_under_way_has_the_form_that_is_described(opened: Callable[[], int], size: int) -> None:
+    """Its bytes, then a head, then a number for each part: an earlier version's is gone on with."""
+    descriptor = opened()
+    parts = PartFile(descriptor, size, PART)
+    parts.write(1, piece(1))
+    data = os.pread(descriptor, 2 * SIZE, 0)
+    assert data[PART : 2 * PART] == piece(1)
+    entries = [(1 << 32 | crc32(piece(1))) * (index == 1) for index in range(parts.count)]
+    assert data[size:] == struct.pack(f"<8sQII{parts.count}Q", MAGIC, size, PART, 0, *entries)
+    assert PartFile(opened(), size, PART).missing == set(range(parts.count)) - {1}
+
+
+@pytest.mark.parametrize("place", [0, 7, 8, 16, 20])
+def test_a_head_of_another_file_begins_anew(opened: Callable[[], int], place: int) -> None:
+    descriptor = opened()
+    parts = PartFile(descriptor, SIZE, PART)
+    parts.write(0, piece(0))
+    before = os.pread(descriptor, 1, SIZE + place)
+    os.pwrite(descriptor, bytes([before[0] ^ 1]), SIZE + place)
+    assert len(PartFile(opened(), SIZE, PART).missing) == 6
+    assert os.pread(descriptor, 1, SIZE + place) == before
+
+
+def test_an_entry_without_its_mark_is_none(opened: Callable[[], int]) -> None:
+    """As of a part whose sum is 0 by chance."""
+    descriptor = opened()
+    PartFile(descriptor, SIZE, PART).write(0, piece(0))
+    os.pwrite(descriptor, struct.pack("<Q", crc32(piece(0))), SIZE + 24)
+    assert 0 in PartFile(opened(), SIZE, PART).missing
+
+
+def test_what_a_thread_returns_or_raises_is_what_its_caller_gets() -> None:
+    def work(value: int, *, fail: bool = False) -> int:
+        if fail:
+            raise OSError("as it comes")
+        return value
+
+    async def main() -> None:
+        assert await in_thread(work, 5) == 5
+        with pytest.raises(OSError, match="as it comes"):
+            await in_thread(work, 5, fail=True)
+
+    asyncio.run(main())

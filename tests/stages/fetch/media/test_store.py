@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tgbulk.engine.folder import UnsafeNameError
+from tgbulk.stages.fetch.media import store as store_module
 from tgbulk.stages.fetch.media.store import Store
 
 PATH = "document/0a/10_name.txt"
@@ -112,3 +113,60 @@ def test_no_descriptor_is_left(store: Store, tmp_path: Path) -> None:
     with pytest.raises(OSError, match="a link, which is not followed"):
         store.keep("photo/00/1.jpg", DATA, 0)
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_the_sum_is_that_of_a_whole_file_however_long(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "_CHUNK", 1000)
+    store.keep(PATH, DATA, 0)
+    assert store.existing(PATH) == (len(DATA), hashlib.sha256(DATA).digest())
+
+
+@pytest.mark.parametrize("date", [0, 1, 2**31 - 1, 2**63])
+def test_a_time_that_no_file_can_have_is_left(store: Store, tmp_path: Path, date: int) -> None:
+    """And 0 is none."""
+    store.keep(PATH, DATA, date)
+    found = (tmp_path / "media" / PATH).stat()
+    if date in (0, 2**63):
+        assert abs(found.st_mtime - found.st_ctime) < 60
+    else:
+        assert (found.st_mtime, found.st_atime) == (date, date)
+
+
+def test_a_part_that_will_not_become_whole_goes_and_its_file_stays(store: Store, tmp_path: Path) -> None:
+    store.keep(PATH, DATA, 0)
+    os.close(store.open_part(PATH))
+    folder = (tmp_path / "media" / PATH).parent
+    assert sorted(one.name for one in folder.iterdir()) == ["10_name.txt", "10_name.txt.part"]
+    store.discard(PATH)
+    store.discard(PATH)
+    assert [one.name for one in folder.iterdir()] == ["10_name.txt"]
+    store.discard("photo/00/1.jpg")
+
+
+def test_a_part_is_read_and_written(store: Store) -> None:
+    descriptor = store.open_part(PATH)
+    os.write(descriptor, DATA)
+    assert os.pread(descriptor, 7, 0) == b"content"
+    os.close(descriptor)
+    descriptor = store.open_part(PATH)
+    os.pwrite(descriptor, b"C", 0)
+    assert os.pread(descriptor, 7, 0) == b"Content"
+    store.publish(PATH, descriptor, 0)
+    os.close(descriptor)
+    assert store.existing(PATH) == (len(DATA), hashlib.sha256(b"C" + DATA[1:]).digest())
+
+
+def test_no_descriptor_is_left_where_the_disk_is_full(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came of the file is its .part, which the next try writes over."""
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    before = os.listdir("/proc/self/fd")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            store.keep(PATH, DATA, 0)
+    assert os.listdir("/proc/self/fd") == before
+    assert store.existing(PATH) is None
+    store.keep(PATH, b"short", 0)
+    assert (tmp_path / "media" / PATH).read_bytes() == b"short"
