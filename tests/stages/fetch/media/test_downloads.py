@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from telethon.tl import types
 
-from tgbulk.engine.error import StorageError
+from tgbulk.engine.error import LimitError, StorageError
 from tgbulk.engine.metric import Meter
 from tgbulk.stages.archive.folder import Archive
 from tgbulk.stages.archive.id_range import IdRange
@@ -75,7 +75,7 @@ class Pool:
 class Scene:
     """An archive, two accounts, and the media of one chat."""
 
-    def __init__(self, root: Path, count: int, config: dict[str, Any]) -> None:
+    def __init__(self, root: Path, count: int, config: dict[str, Any], with_videos: bool = True) -> None:
         self.told: list[Any] = []
         self.met = 0
         archive = Archive(root)
@@ -87,7 +87,7 @@ class Scene:
         self.stopping = asyncio.Event()
         self.readers: list[Any] = [self._reader(number, me) for number, me in enumerate((ME, OTHER))]
         self.config = MediaConfig(root, WANTED, 3, **config)
-        videos: Any = SimpleNamespace(met=self._videos_met)
+        videos: Any = SimpleNamespace(met=self._videos_met) if with_videos else None
         write: Any = SimpleNamespace(media=self._ask)
         self.downloads = Downloads(
             self.readers, write, self.told.append, self.config, self.stopping, Meter(None), videos
@@ -331,3 +331,49 @@ def test_pages_that_come_later_are_downloaded_too(tmp_path: Path, pool: type[Poo
         return scene.media.close()
 
     assert asyncio.run(main()).files == 2
+
+
+def test_where_videos_are_left_alone_nobody_hears_of_files(tmp_path: Path, pool: type[Pool]) -> None:
+    async def main() -> MediaStated:
+        scene = Scene(tmp_path, 3, {}, with_videos=False)
+        scene.downloads.know(CHAT, {})
+        stated = await scene.run()
+        assert scene.met == 0
+        return stated
+
+    assert asyncio.run(main()).files == 3
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_of_files_that_are_there_videos_hear_and_of_others_not(tmp_path: Path, pool: type[Pool], fails: bool) -> None:
+    away = UnreachableError("data centre 2", "it does not answer")
+    pool.answer = staticmethod(lambda made, request: away if fails else None)
+    scene, stated = ran(tmp_path, 3)
+    assert (stated.files, scene.met > 0) == ((0, False) if fails else (3, True))
+
+
+def test_too_many_open_files_end_the_run(tmp_path: Path, pool: type[Pool], monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are no matter of the one file that met it."""
+    def failing(*_: object) -> None:
+        raise OSError(errno.EMFILE, "too many")
+
+    monkeypatch.setattr(Store, "keep", failing)
+    with pytest.raises(LimitError, match="too many open files"):
+        ran(tmp_path, 3)
+    assert pool.made[0].closed
+
+
+def test_an_error_without_a_number_is_told_as_it_is(
+    tmp_path: Path, pool: type[Pool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise OSError("as it says")
+
+    monkeypatch.setattr(Store, "keep", failing)
+    _, stated = ran(tmp_path, 1)
+    assert stated.failed == {"it cannot be written: as it says": 1}
+
+
+def test_a_stop_before_anything_is_asked_leaves_everything(tmp_path: Path, pool: type[Pool]) -> None:
+    scene, stated = ran(tmp_path, 3, lambda scene: scene.stopping.set())
+    assert (stated.files, stated.waiting, scene.downloads.left, scene.downloads.moves) == (0, 3, True, 0)
