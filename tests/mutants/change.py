@@ -2,7 +2,7 @@
 
 Left out, for they change nothing that a test could see: annotations (they are never evaluated), constants of a module
 (sizes, pauses, counts of attempts: settings, not rules), the number of a -1 that says "none", `==` for `is`; and exceptions
-that are named with their module, which Cosmic Ray fails to replace.
+that are named with their module or unpacked, which Cosmic Ray fails to replace.
 """
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def _left_out(tree: ast.Module) -> Iterator[Span]:
             nodes.append(node.operand)
         elif isinstance(node, ast.ExceptHandler):
             named = ast.walk(node.type) if node.type else ()
-            if any(isinstance(one, ast.Attribute) for one in named):
+            if any(isinstance(one, ast.Attribute | ast.Starred) for one in named):
                 nodes.append(node.type)
     for one in nodes:
         if isinstance(one, ast.stmt | ast.expr):
