@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("cosmic_ray")
 
-from mutants.change import changes  # noqa: E402
+from mutants.change import changes
 
 CODE = """
 try:

@@ -149,6 +149,9 @@ def test_two_walks_are_two_whatever_they_hold() -> None:
         (-1, None, (0, 1, 0, 0), False),
         (-1, 5, (0, 0, 0, 0), True),
         (-1, 5, (5, 0, 0, 0), False),
+        (-1, None, (1, 0, 0, 0), False),
+        (-1, None, (0, 0, 1, 0), False),
+        (-1, None, (0, 0, 0, 1), False),
         (0, None, (0, 0, 0, 0), False),
         (10, None, (4, 3, 2, 1), False),
         (10, None, (3, 3, 2, 1), True),
@@ -361,3 +364,19 @@ def test_the_tail_is_cut_when_no_page_of_it_is_under_way(top: int, total: int | 
         [(101, top + 1), (top + 1, UNBOUNDED)] if bounded else [(101, UNBOUNDED)]
     )
     assert one.top == 0
+
+
+@pytest.mark.parametrize("ending", ["answered", "skipped"])
+def test_the_tail_is_cut_when_its_page_is_with_write(ending: str) -> None:
+    one = walk()
+    job = taken(one)
+    job.phase = Phase.SENT
+    one.probe, one.flying = Probe.ASKED, 2
+    one.probed(Receipt(high=500))
+    assert job.hi == UNBOUNDED
+    if ending == "answered":
+        one.answered(job, Receipt(form="messages.channelMessages", total=500, high=100, next=101, messages=100))
+    else:
+        one.skipped(job, 101)
+    assert [(part.next, part.hi) for part in one.missing.ranges] == [(101, 501), (501, UNBOUNDED)]
+    assert (one.flying, one.pages) == (0, int(ending == "answered"))
