@@ -73,12 +73,14 @@ class Change:
         found = orjson.loads(line)
         kind, number = ChangeKind(found["kind"]), found["id"]
         sighting = Sighting(found["seen_at"], found["how"], found["account"], found["pts"], found["since"])
-        message = found["message"] if kind in (ChangeKind.VERSION, ChangeKind.RESTORED) else None
         numbers = number, sighting.seen_at, sighting.account, sighting.pts, sighting.since
         if any(type(one) is not int for one in numbers) or sighting.how not in HOW:
             raise ValueError("a field is not of its type")
-        if message is not None and (message["id"] != number or message["_"] not in ("message", "messageService")):
-            raise ValueError("its message is another one")
+        message = None
+        if kind in (ChangeKind.VERSION, ChangeKind.RESTORED):
+            message = found["message"]
+            if message["id"] != number or message["_"] not in ("message", "messageService"):
+                raise ValueError("its message is another one")
         return cls(kind, number, sighting, message)
 
     def line(self) -> bytes:

@@ -320,7 +320,7 @@ class ChatFile:
     def _first_lines(self, ids: IdRange) -> Iterator[bytes]:
         pieces = cut_to(cut_from(self._segments.pieces(), ids.lo), ids.hi - 1)
         for block in read_blocks(pieces):
-            yield from block.splitlines(keepends=True)
+            yield from block.splitlines()
 
     def _first_ids(self, ids: IdRange) -> Iterator[int]:
         return map(line_id, self._first_lines(ids))

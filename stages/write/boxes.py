@@ -143,11 +143,11 @@ class Boxes:
         state, row = self._accounts.get(account), self._rows.get(channel)
         if receipt.error or (receipt.form.endswith("TooLong")):
             return receipt
-        if state is None if channel == 0 else row is None:
+        box: ChatRow | AccountState | None = row if channel else state
+        if box is None:
             return replace(receipt, error="a difference of a box whose state is not known")
         now = int(self._now())
-        since = row.looked if row else state.looked if state else 0
-        sighting = Sighting(now, UPDATE, account, receipt.pts or (receipt.state.pts if receipt.state else 0), since)
+        sighting = Sighting(now, UPDATE, account, receipt.pts or (receipt.state.pts if receipt.state else 0), box.looked)
         counts, unknown, behind = ChangeCounts(), 0, set()
         peers = {one.marked_id: one for one in body.peers}
         for chat, some in groupby(body.told, key=lambda one: one.chat):
@@ -163,8 +163,11 @@ class Boxes:
         if channel == 0 and self._is_walked(account):
             kept = self._meanwhile.setdefault(account, {})
             for one in body.told:
-                known = [line_id(one.line)] if one.line and one.chat in self.walked else one.deleted
-                kept |= dict.fromkeys(known, (one, sighting))
+                known = [line_id(one.line)] if one.line else one.deleted
+                if one.line and one.chat not in self.walked:
+                    kept.pop(known[0], None)
+                else:
+                    kept |= dict.fromkeys(known, (one, sighting))
         for chat, found in body.media.items():
             if self._take_media and (chat in self._files or chat in self.walked):
                 self._take_media(chat, account, found)
@@ -182,7 +185,7 @@ class Boxes:
         row, state = file.row, self._accounts.get(account)
         since = max(row.looked, state.looked if state and row.looked and is_common(chat) else 0)
         sighting = Sighting(int(self._now()), WALK, account, row.pts, since)
-        lines = [line for line in page.lines.splitlines(keepends=True) if not self._is_gone(account, chat, line_id(line))]
+        lines = [line for line in page.lines.splitlines() if not self._is_gone(account, chat, line_id(line))]
         counts = file.look_again(ids, lines, sighting)
         self._count(chat, counts)
         file.add_peers(page.peers)

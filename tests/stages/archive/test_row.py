@@ -31,6 +31,8 @@ def test_a_row_is_written_and_read_place_for_place() -> None:
     assert row.pack() == FULL
     assert (row.covered, row.joined_size, row.empty_count) == ([IdRange(1, 9), IdRange(20, 30)], 30, 4)
     assert (row.counts(), row.alive, row.committed) == ((5, 3, 2, 1), 4, True)
+    older = ChatRow.unpack(FULL[:10])
+    assert (older.quarantined, older.unlooked, older.empty) == ([], [], row.empty)
     copy = row.ranges[0].copy()
     copy.hi = 10
     assert (copy, row.covered[0]) == (CoveredRange(1, 10, 30, 77), IdRange(1, 9))

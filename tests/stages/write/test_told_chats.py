@@ -30,6 +30,7 @@ from tgbulk.stages.archive.row import MAYBE_BEHIND, read_journal
 from tgbulk.stages.protocol.difference import Box, BoxRequest, StateReply
 from tgbulk.stages.protocol.event import ChatChanged
 from tgbulk.stages.protocol.receipt import PayloadKind
+from tgbulk.stages.telegram.chat import ChatRecord
 from tgbulk.stages.telegram.medium import CATEGORIES, MediaSelection
 
 
@@ -88,6 +89,21 @@ def test_what_was_told_meanwhile_is_kept_while_any_chat_of_the_account_is_walked
     line.end(record(FRIEND, "private"), 2)
     line.close()
     assert changes(tmp_path, GROUP) == [("deleted", 12, "update", 60, None)]
+    assert [one[:2] for one in changes(tmp_path, FRIEND)] == [("deleted", 5), ("restored", 5)]
+
+
+@pytest.mark.parametrize("walked", [record(), record(8, "private", 76), record(8, "private", 78), record(GROUP, "group")])
+def test_what_was_told_of_a_chat_that_is_not_walked_is_no_news_later(tmp_path: Path, walked: ChatRecord) -> None:
+    """Whatever else is walked when a message is deleted and comes back."""
+    line = with_channel(tmp_path)
+    line.begin(walked, 0)
+    told(line, difference(60, [], [common_deletion([5])]))
+    told(line, difference(61, [said(5, peer=FRIEND)]))
+    line.begin(record(FRIEND, "private"), 1)
+    again(line, [said(5, peer=FRIEND)], 5, 6, chat=FRIEND)
+    line.end(record(FRIEND, "private"), 1)
+    line.end(walked, 0)
+    line.close()
     assert [one[:2] for one in changes(tmp_path, FRIEND)] == [("deleted", 5), ("restored", 5)]
 
 
@@ -185,7 +201,7 @@ def test_a_state_that_is_set_keeps_the_channels_that_changed(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(("pushed", "dirty", "looked"), [
     ([120, 110], 120, NOW), ([110, 120], 120, NOW), ([120, None], 120, NOW), ([None], 0, NOW), ([99], None, NOW),
-    ([100], None, NOW + 9), ([101], 101, NOW),
+    ([1], None, NOW), ([100], None, NOW + 9), ([101], 101, NOW),
 ])
 def test_a_channel_that_changed_is_dirty_where_its_box_is_older(
     tmp_path: Path, pushed: list[int | None], dirty: int | None, looked: int
@@ -193,7 +209,8 @@ def test_a_channel_that_changed_is_dirty_where_its_box_is_older(
     line = with_channel(tmp_path)
     at(line, NOW + 9)
     for number, pts in enumerate(pushed):
-        receipt = told(line, difference(60 + number, [], [types.UpdateChannelTooLong(9, pts)]))
+        other = [types.UpdateChannelTooLong(channel, pts) for channel in (4444, 9)]
+        receipt = told(line, difference(60 + number, [], other))
     found = receipt.state
     assert receipt.dirty == {}
     assert found is not None
@@ -425,6 +442,15 @@ def test_a_late_message_is_known_to_a_deletion_in_no_chat(tmp_path: Path) -> Non
     line.close()
     assert [one[:2] for one in changes(tmp_path, FRIEND)] == [("restored", 4), ("deleted", 4)]
     assert [one[:2] for one in changes(tmp_path, GROUP)] == [("restored", 3), ("deleted", 3), ("deleted", 6)]
+
+
+def test_a_deletion_elsewhere_opens_no_chat(tmp_path: Path) -> None:
+    with_channel(tmp_path).close()
+    line = Line(tmp_path)
+    before = open_files()
+    assert told(line, difference(61, [], [common_deletion([400, 1 << 20])])).unknown == 2
+    assert open_files() == before
+    line.close()
 
 
 def test_a_chat_that_was_told_of_is_walked_and_told_of_again(tmp_path: Path) -> None:
