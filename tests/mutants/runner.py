@@ -11,8 +11,10 @@ from __future__ import annotations
 import argparse
 import ctypes
 import multiprocessing
+import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -31,8 +33,8 @@ HERE = Path(__file__).parent
 WANTED = 95
 #: Seconds that tests may take beyond four times what they took without a change; those that wait for ever are caught so.
 GRACE = 20
-#: Linux's prctl: orphans of our children become ours.
-PR_SET_CHILD_SUBREAPER = 36
+#: Linux's prctl: a signal when the parent ends; orphans of our children become ours.
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,10 @@ def chosen(options: Options) -> dict[str, list[Change]]:
 
 def check(part: dict[str, list[Change]]) -> Iterator[Found]:
     """Try each of these changes in a copy of the checkout."""
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    prctl = ctypes.CDLL(None).prctl
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     folder = Path(tempfile.mkdtemp(prefix="mutants-"))
     folder.chmod(0o755)  # tests that become another user look into it
     try:
@@ -119,9 +124,12 @@ def check(part: dict[str, list[Change]]) -> Iterator[Found]:
 
 def check_all(part: dict[str, list[Change]]) -> list[Found]:
     found: list[Found] = []
-    for one in check(part):
-        print(one, flush=True)
-        found.append(one)
+    try:
+        for one in check(part):
+            print(one, flush=True)
+            found.append(one)
+    except SystemExit as end:  # the pool would wait for more work
+        os._exit(int(str(end)))
     return found
 
 
