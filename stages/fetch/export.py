@@ -104,6 +104,8 @@ class Export:
         self._downloads = downloads
         self._annexes = Annexes(pipeline, notify, config.annexes)
         self._losing = asyncio.Lock()
+        #: when an account was left out that is answered no more: what the pipeline had moved, and the loop's time
+        self._gone = -1, 0.0
         self._looking = 0
         self._looked = asyncio.Event()
         self._plan = Plan(min(MOST_CHATS, config.in_flight * len(readers)))
@@ -403,12 +405,17 @@ class Export:
 
     async def lost(self, reader: Reader, failure: TgbulkError) -> None:
         """The account is out, and chats that only it can read have failed; where it is not the last one, that is no more
-        than worth telling. UnreachableError where no other one is answered either."""
+        than worth telling. UnreachableError where the others get no further either."""
         async with self._losing:
             gone = isinstance(failure, UnreachableError)
-            if gone and not reader.failure and not await self._accounts.outlive(reader):
-                for one in self._accounts.alive:
-                    one.failure = failure
+            if gone and not reader.failure:
+                # Where one has taken over since, and got no further, it is not for the account.
+                moves, since = self._gone
+                fruitless = moves == self._pipeline.moves and reader.caller.answered_at > since
+                if fruitless or not await self._accounts.outlive(reader):
+                    for one in self._accounts.alive:
+                        one.failure = failure
+                self._gone = self._pipeline.moves, asyncio.get_running_loop().time()
             if gone and not self._accounts.alive:
                 raise failure
             if reader.failure:

@@ -16,11 +16,11 @@ from tgbulk.perf.simdc.launcher import SimDC
 HASTY = """
 import sys
 if "tgbulk.engine.forkserver" in sys.orig_argv or "chats" in sys.orig_argv or "login" in sys.orig_argv:
-    from tgbulk.stages.fetch import backoff, client, reader, sender
+    from tgbulk.stages.fetch import accounts, backoff, client, reader, sender
     from tgbulk.stages.fetch.media import connection
     sender.Sender.__init__.__kwdefaults__["answer_seconds"] = 1.0
     sender.LOOK_SECONDS = 0.1
-    client.CONNECT_SECONDS = 5.0
+    accounts.CONNECT_SECONDS = client.CONNECT_SECONDS = 5.0
     reader.PATIENCE = client.connect.__wrapped__.__kwdefaults__["patience"] = 6.0
     connection.PATIENCE = 6.0
     backoff.FIRST_SECONDS, backoff.LONGEST_SECONDS = 0.2, 2.0
@@ -62,15 +62,16 @@ def test_answers_that_are_lost(
     "fault", [{"lose_rate": 1.0}, {"misroute_rate": 1.0}, {"lose_rate": 1.0, "methods": ["messages.getHistory"]}]
 )
 def test_no_answer_any_more(
-    rig: Rig, archive: Path, reference: dict[str, Any], hasty: dict[str, str], fault: dict[str, Any]
+    rig: Rig, readers: int, archive: Path, reference: dict[str, Any], hasty: dict[str, str], fault: dict[str, Any]
 ) -> None:
+    """Where other requests of several accounts are answered, it may be that only chats fail, with the same reason."""
     with rig.slow():
         export = rig.start(archive, *SLOWLY, **hasty)
         export.wait_for_commit(archive)
         rig.dc.control("set", **fault)
     began = time.monotonic()
     code, said = export.end()
-    assert code == 7, said
+    assert code == 7 or (readers > 1 and "methods" in fault and code == 3), said
     assert "does not answer messages.getHistory" in said
     assert time.monotonic() - began < 30
     rig.dc.control("set", **FAULTS | {"latency_ms": LATENCY})

@@ -31,6 +31,7 @@ class Slots:
     def __init__(self, slots: int) -> None:
         self._free = asyncio.Semaphore(slots)
         self.taken = 0
+        self.moves = 0
         self.backlog = Backlog()
 
     async def _submit(self) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -111,6 +112,7 @@ class World:
         self.rechecked: list[Any] = []
         self.saves = 0
         self.met = 0
+        self.moves = 0
         self.stopping = asyncio.Event()
         self.readers: list[Any] = [self._reader(number) for number in range(accounts)]
         parsed = [parse_name(name) for name in names]
@@ -626,6 +628,37 @@ def test_an_account_that_is_answered_no_more_leaves_its_chats_to_those_that_are(
         assert [one.failure for one in found.readers] == [OUT, None]
         assert found.notices == [f"account one: {OUT}; the other accounts continue"]
         assert sorted(one.marked_id for one in found.closed) == sorted(map(marked, (1, 2)))
+
+
+@pytest.mark.parametrize("progress", [False, True])
+def test_an_account_that_takes_over_and_gets_no_further_ends_the_run(progress: bool) -> None:
+    """Or each of them would take its time, one after the other. All answer other questions."""
+
+    async def main() -> World:
+        world = World("@chat1", accounts=3)
+
+        async def answered(*_: Any) -> None:
+            return None
+
+        async def lost(*_: Any) -> None:
+            await asyncio.sleep(300)
+            if progress:
+                world.moves += 1
+            raise OUT
+
+        for one in world.readers:
+            one.caller.call = answered
+        for one in world.readers[:2]:
+            one.caller.exchange = lost
+        world.readers[1].caller.answered_at = 400.0  # the look-up, after the first was left out
+        with nullcontext() if progress else pytest.raises(ExceptionGroup):
+            await world.run()
+        return world
+
+    world: World = virtually(main())
+    assert world.failed == []
+    assert [one.failure for one in world.readers] == [OUT, OUT, None if progress else OUT]
+    assert len(world.closed) == progress
 
 
 def failing(error: Exception) -> Callable[..., Any]:
