@@ -292,7 +292,7 @@ class Boxes:
         """After a commit; chat.json is written again where it is older."""
         file, about = self._files.pop(chat), self._abouts.pop(chat)
         file.close()
-        if about.state is not None and about.counts() != file.row.counts():
+        if about.state is not None and about.counts() != file.row.counts() and file.folder.exists():
             file.restate(about)
 
     def _tell(self, file: ChatFile, told: list[Told], sighting: Sighting, peers: dict[int, PeerLine]) -> ChangeCounts:

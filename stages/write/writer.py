@@ -249,14 +249,14 @@ class Writer:
         if lost_records(about, row):
             return OpenReply(Refusal.LOST)
         self._boxes.release(record.marked_id)
-        before, row.account = row.account, record.account
-        row.state = record.state
         try:
             chat = ChatFile(self._archive, row, self.commit)
         except DamagedChatError:
             return OpenReply(Refusal.DAMAGED)
         except LinkError:
             return OpenReply(Refusal.LINK)
+        before, row.account = row.account, record.account
+        row.state = record.state
         self._open[stream] = chat
         self._committed[row.marked_id] = row
         self._boxes.begin(chat, asked_ids(record), before)
@@ -275,13 +275,12 @@ class Writer:
     def _row(self, record: ChatRecord) -> ChatRow:
         """What is committed of a chat: nothing where its folder was moved away, as DamagedChatError advises."""
         known = self._committed.get(record.marked_id)
-        if known is not None and self._archive.chat(record.marked_id).exists():
+        if known is not None and self._archive.chat(record.marked_id).path.exists():
             return known
         fresh = ChatRow(record.marked_id, record.account)
         if known is not None:
             self._boxes.release(record.marked_id)
             self._journal.append([fresh.pack()])
-            self._committed[record.marked_id] = fresh
         return fresh
 
     def _reply(self, block: Block, reply: Reply) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from tgbulk.engine.arena import Arena
 from tgbulk.engine.channel import control_pair, data_pair
 from tgbulk.engine.frame import pack, unpack
+from tgbulk.engine.metric import Meter
 from tgbulk.engine.ring import BLOCK_SIZE, FRAME_SIZE, Ring
 from tgbulk.stages.archive.folder import Archive
 from tgbulk.stages.archive.id_range import UNBOUNDED
@@ -28,7 +29,9 @@ ACCOUNT = 77
 class Line:
     """An archive under way. Leaving it by `close` is an orderly end, by `abandon` a crash."""
 
-    def __init__(self, root: Path, media: MediaSelection | None = None) -> None:
+    def __init__(
+        self, root: Path, media: MediaSelection | None = None, videos: str | None = None, meter: Meter | None = None
+    ) -> None:
         self.root = root
         self._with_media = media is not None
         self.archive = Archive(root)
@@ -42,7 +45,7 @@ class Line:
         to_worker, pages = data_pair()
         out, self._blocks = data_pair()
         self._others = told, control, pages, out
-        self.writer = Writer(self.archive, self._arenas[1], told, control, media=media)
+        self.writer = Writer(self.archive, self._arenas[1], told, control, meter, media, videos)
         self._worker = threading.Thread(
             target=worker.main, args=(control, WorkerContext(pages, out, *self._arenas)), daemon=True  # a test may fail
         )
@@ -84,9 +87,12 @@ class Line:
             except BlockingIOError:
                 return frames
 
-    def close(self) -> None:
+    def close(self) -> list[Any]:
+        """What write told the supervisor since it was last asked."""
         self.writer.close()
+        said = self.said()
         self._let_go()
+        return said
 
     def abandon(self) -> None:
         """What a killed process leaves: descriptors closed, nothing committed. Not of a line with media."""

@@ -152,16 +152,17 @@ def test_what_was_seen_makes_a_line_where_it_is_news(tmp_path: Path) -> None:
         (first, first, None, (1, 0, 0)),
         (message(4, "of the same second", edit_date=5), first, VERSION, (2, 0, 0)),
         (message(4, "b", edit_date=6), first, VERSION, (3, 0, 0)),
-        (message(5, "late"), None, RESTORED, (3, 0, 1)),
-        (message(5, "late"), None, None, (3, 0, 1)),
-        (message(5, "late and edited", edit_date=7), None, VERSION, (4, 0, 1)),
+        (message(4, "a", edit_date=6), message(4, "a", edit_date=6), VERSION, (4, 0, 0)),
+        (message(5, "late"), None, RESTORED, (4, 0, 1)),
+        (message(5, "late"), None, None, (4, 0, 1)),
+        (message(5, "late and edited", edit_date=7), None, VERSION, (5, 0, 1)),
     ]
     for line, before, kind, counts in steps:
         assert (chat.file.see(line, before, SEEN), chat.counts()) == (kind, counts)
     chat.file.close()
     assert chat.lines() == [
-        ("version", 4, "b"), ("version", 4, "of the same second"), ("version", 4, "b"), ("restored", 5, "late"),
-        ("version", 5, "late and edited"),
+        ("version", 4, "b"), ("version", 4, "of the same second"), ("version", 4, "b"), ("version", 4, "a"),
+        ("restored", 5, "late"), ("version", 5, "late and edited"),
     ]
     assert all(change.sighting == SEEN for _, change in read_changes(chat.place, chat.row.change_bytes))
 
@@ -201,7 +202,9 @@ def test_a_change_is_durable_before_the_row_speaks_of_it(tmp_path: Path) -> None
     data = chat.place.read_bytes()
     assert (chat.row.change_bytes, chat.row.change_crc) == (len(data), crc32(data))
     chat.file.close()
+    before = open_files()
     chat.file.close()
+    assert open_files() == before
 
 
 def test_it_is_opened_at_what_is_committed(tmp_path: Path) -> None:

@@ -163,9 +163,10 @@ def test_the_pts_of_a_change_is_its_own_or_else_that_of_the_box(tmp_path: Path) 
     told(line, difference(60, [said(11, peer=FRIEND)], [*pushed, edit(said(7, "better", FRIEND, edited=NOW))]))
     told(line, channel_difference(105, [], [deletion([1]), deletion([2], pts=104), edit(said(3, "x", edited=NOW))]), CHAT)
     again(line, [], 4, 5, last=True)
+    told(line, channel_difference(0, [], [deletion([5])]), CHAT)
     line.close()
     assert [one[1::2] for one in changes(tmp_path, FRIEND)] == [(3, 57), (1, 58), (9, 58), (5, 60), (7, 60)]
-    assert [one[1::2] for one in changes(tmp_path)] == [(1, 105), (2, 104), (3, 105), (4, 105)]
+    assert [one[1::2] for one in changes(tmp_path)] == [(1, 105), (2, 104), (3, 105), (4, 105), (5, 0)]
 
 
 @pytest.mark.parametrize(("pts", "lost", "looked", "unlooked"), [
@@ -404,7 +405,13 @@ def test_what_is_looked_at_again_brings_peers_and_is_told(tmp_path: Path) -> Non
 
 
 def test_a_commit_holds_each_row_once_and_only_what_is_new(tmp_path: Path) -> None:
-    line = with_channel(tmp_path)
+    with_channel(tmp_path).close()
+    line = Line(tmp_path)
+    box(line, 104)
+    line.writer.commit()
+    size = (tmp_path / "journal").stat().st_size
+    line.writer.commit()
+    assert (tmp_path / "journal").stat().st_size == size
     records: list[Any] = []
     box(line, 105)
     told(line, channel_difference(106, [said(11)]), CHAT)
@@ -420,13 +427,29 @@ def test_a_commit_holds_each_row_once_and_only_what_is_new(tmp_path: Path) -> No
 
 def test_what_is_lost_of_a_chat_that_is_opened_before_the_commit_is_kept(tmp_path: Path) -> None:
     line = with_channel(tmp_path)
+    at(line, NOW + 5)
+    told(line, difference(55))
     at(line, NOW + 9)
     state(line, state=AccountState(ACCOUNT, 60, 0, NOW, 1), lost=True)
     told(line, difference(61, [said(1, peer=FRIEND)]))
     line.close()
-    assert row(tmp_path, FRIEND).unlooked == [Unlooked(NOW, NOW + 9, 1, 10)]
-    assert row(tmp_path, GROUP).unlooked == [Unlooked(NOW, NOW + 9, 1, 11)]
+    assert row(tmp_path, FRIEND).unlooked == [Unlooked(NOW + 5, NOW + 9, 1, 10)]
+    assert row(tmp_path, GROUP).unlooked == [Unlooked(NOW + 5, NOW + 9, 1, 11)]
     assert row(tmp_path, FRIEND).looked == NOW + 9
+
+
+def test_a_chat_that_was_away_when_the_state_was_set_was_never_looked_at(tmp_path: Path) -> None:
+    line = Line(tmp_path)
+    at(line, NOW)
+    walk(line, range(1, 11), FRIEND, "private")
+    os.rename(tmp_path / "chats" / str(FRIEND), tmp_path / "away")
+    state(line, state=AccountState(ACCOUNT, 50, 0, NOW, 1))
+    os.rename(tmp_path / "away", tmp_path / "chats" / str(FRIEND))
+    line.begin(record(FRIEND, "private"))
+    assert boxes(line)[FRIEND] == Box(FRIEND, "open", 0, NOW, MAYBE_BEHIND, [Unlooked(0, NOW, 1, 11)])
+    line.end(record(FRIEND, "private"))
+    line.close()
+    assert (row(tmp_path, FRIEND).behind, row(tmp_path, FRIEND).unlooked) == (0, [Unlooked(0, NOW, 1, 11)])
 
 
 def test_a_late_message_is_known_to_a_deletion_in_no_chat(tmp_path: Path) -> None:
