@@ -13,7 +13,7 @@ from support.walks import CHAT, chat_json, lines, record
 from tgbulk.stages.archive.about import read_about
 from tgbulk.stages.archive.account import Unlooked
 from tgbulk.stages.archive.changes import CLEARED, UPDATE, WALK, ChangeCounts, Sighting
-from tgbulk.stages.archive.chat import ChatFile
+from tgbulk.stages.archive.chat import SOURCES_SECONDS, ChatFile
 from tgbulk.stages.archive.folder import Archive
 from tgbulk.stages.archive.id_range import IdRange
 from tgbulk.stages.archive.quarantine import Undecoded
@@ -193,6 +193,50 @@ def test_an_account_that_brings_what_another_has_begun_is_said(chat: ChatFile) -
     assert chat.sources.document() == [{"account": 12, "ids": [[4, 5]]}, {"account": 77, "ids": [[1, 3]]}]
 
 
+def test_what_is_parted_is_to_be_committed_at_once(tmp_path: Path) -> None:
+    """Its lines are cut out of messages.jsonl then."""
+    rows: list[Any] = []
+
+    def commit() -> None:
+        rows.append((file.dirty, file.prepare()[7:9]))
+
+    file = ChatFile(Archive(tmp_path), ChatRow(CHAT, 77), commit)
+    of(file, (1, 4), (9, 12))
+    file.join()
+    file.end(record())
+    file.join()
+    file.prepare()
+    file.committed()
+    assert (file.is_joining, file.dirty) == (False, False)
+    file.add(4, IdRange(4, 6), form(5), [], 1, 0, [])
+    assert [(dirty, joined, len(ranges)) for dirty, (joined, ranges) in rows] == [(True, 1, 2)]
+    file.close()
+
+
+def test_who_brought_what_is_said_at_once_and_then_now_and_then(
+    tmp_path: Path, chat: ChatFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("tgbulk.stages.archive.chat.time.monotonic", lambda: now[0])
+    chat.describe(record())
+    said = []
+    for number, seconds in enumerate((1.0, 1.0, SOURCES_SECONDS - 0.5, 0.5, 1.0), 1):
+        now[0] += seconds
+        chat.add(1, IdRange(number, number + 1), form(number), [], 1, 0, [], 77 if number == 1 else 12)
+        chat.prepare()
+        chat.committed()
+        said.append([one["ids"][-1][1] for one in chat_json(tmp_path).get("sources", ())])
+    assert said == [[], [2, 1], [2, 1], [4, 1], [4, 1]]
+    now[0] += SOURCES_SECONDS
+    path = tmp_path / "chats" / str(CHAT) / "chat.json"
+    chat.prepare()
+    chat.committed()
+    before = path.stat().st_ino
+    chat.prepare()
+    chat.committed()
+    assert path.stat().st_ino == before
+
+
 def user(name: str, **fields: Any) -> PeerLine:
     return peer_line({"_": "user", "id": 5, "first_name": name, **fields})
 
@@ -223,6 +267,10 @@ def test_many_answers_of_one_gap_are_set_aside_before_it_is_one(tmp_path: Path, 
     chat.set_aside(Undecoded(CHAT, 1, 2, "why", [], [4], "1", 1), b"less")
     assert (chat.row.quarantined, chat.dirty) == ([IdRange(1, 3), IdRange(3, 9)], True)
     assert (tmp_path / "quarantine" / f"{CHAT}-3-8.tl").read_bytes() == b"somemore"
+    chat.set_aside(Undecoded(CHAT, 1, 1, "why", [], [4], "1", 1), b"less")
+    chat.prepare()
+    chat.committed()
+    assert {path.stem for path in (tmp_path / "quarantine").iterdir()} == {f"{CHAT}-1-1", f"{CHAT}-3-8"}
 
 
 @pytest.mark.parametrize(("state", "whole"), [("open", None), ("failed", False), ("gaps", True), ("complete", True)])

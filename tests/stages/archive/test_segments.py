@@ -1,6 +1,7 @@
 """Ranges of one chat on disk against a model: in any order, crashed at any system call, the file comes out the same."""
 from __future__ import annotations
 
+import math
 import os
 import random
 from collections.abc import Callable, Iterator
@@ -12,13 +13,16 @@ from zlib import crc32
 import pytest
 
 from support.durability import watched
+from support.open_files import open_files
+from tgbulk.engine import heartbeat
 from tgbulk.engine.folder import Place
 from tgbulk.engine.group_sync import sync_together
 from tgbulk.stages.archive import segments as segments_module
 from tgbulk.stages.archive.folder import ChatFolder
 from tgbulk.stages.archive.id_range import UNBOUNDED, IdRange
-from tgbulk.stages.archive.row import CoveredRange
-from tgbulk.stages.archive.segments import DamagedChatError, Segments
+from tgbulk.stages.archive.lines import Piece
+from tgbulk.stages.archive.row import ChatRow, CoveredRange
+from tgbulk.stages.archive.segments import DamagedChatError, Segments, committed_pieces
 from tgbulk.stages.fetch.missing import MissingRanges, WalkRange
 
 #: Messages of a page.
@@ -239,6 +243,62 @@ def test_a_link_in_the_place_of_a_file_is_not_followed(tmp_path: Path) -> None:
     assert victim.read_text() == "precious"
 
 
+def test_each_part_of_a_chat_is_where_it_is_said_to_be_and_durable(tmp_path: Path) -> None:
+    """Whether a file is new or grows; the first range of all needs no segment."""
+    before = open_files()
+    folder = ChatFolder(Place(tmp_path))
+    with watched() as disk:
+        session = Session(tmp_path, (0, []), [])
+        assert session.segments.pieces() == []
+        assert (session.segments.unsynced(), session.segments.is_whole) == ([], True)
+        for hi in (3, 4):
+            session.segments.append(2, IdRange(hi - 1, hi), line(hi - 1))
+            assert not (tmp_path / "segments").exists()
+            session.commit()
+            assert disk.lost == [tmp_path.name]  # whoever owns the folder syncs it
+        for hi in (10, 11):
+            session.segments.append(9, IdRange(hi - 1, hi), line(hi - 1))
+            assert "9.jsonl" in disk.lost
+            session.commit()
+            assert (disk.lost, session.segments.unsynced()) == ([], [])
+        session.segments.append(20, IdRange(20, 21), b"")
+        session.commit()
+        assert (session.segments.is_whole, session.row[0], disk.lost) == (False, 1, [])
+        sizes = len(line(2) + line(3)), len(line(9) + line(10))
+        assert session.segments.pieces() == [
+            Piece(folder.messages, 0, sizes[0]), Piece(folder.segment(9), 0, sizes[1]),
+        ]
+        beats = heartbeat._own[0]
+        assert session.segments.join(everything=True) == sizes[1]
+        assert heartbeat._own[0] == beats + 1
+        assert session.segments.pieces() == [Piece(folder.messages, 0, sum(sizes))]
+        session.commit()
+        assert disk.lost == []
+    assert (session.segments.is_whole, session.row[0]) == (True, 3)
+    assert session.segments.join(everything=True) == 0
+    session.segments.close()
+    assert open_files() == before
+
+
+@pytest.mark.parametrize(("most", "moved", "left"), [(0, 0, 3), (1, 1, 2), (2, 2, 1), (9, 3, 0), (math.inf, 3, 0)])
+def test_no_more_is_joined_than_one_turn_allows(tmp_path: Path, most: float, moved: int, left: int) -> None:
+    session = Session(tmp_path, (0, []), [])
+    for lo in (1, 11, 21, 31):
+        session.segments.append(lo, IdRange(lo, lo + 1), b"x")
+    assert session.segments.join() == 0
+    assert session.segments.join(True, most) == moved
+    assert (len(session.segments.ranges), len(session.segments.ranges) - session.segments.joined) == (4, left)
+    session.segments.close()
+
+
+def test_committed_lines_are_where_the_row_says(tmp_path: Path) -> None:
+    folder = ChatFolder(Place(tmp_path))
+    ranges = [CoveredRange(lo, lo + 1, size) for lo, size in ((1, 5), (4, 6), (6, 0), (8, 4))]
+    row = ChatRow(1, 7, joined=2, ranges=ranges)
+    assert committed_pieces(folder, row) == [Piece(folder.messages, 0, 11), Piece(folder.segment(8), 0, 4)]
+    assert committed_pieces(folder, ChatRow(1, 7)) == []
+
+
 def test_what_is_parted_is_durable_before_it_is_cut_off(tmp_path: Path) -> None:
     """A page between two joined ranges makes the upper one a segment again."""
     (tmp_path / "segments").mkdir()
@@ -258,6 +318,7 @@ def test_what_is_parted_is_durable_before_it_is_cut_off(tmp_path: Path) -> None:
         assert session.segments.append(3, IdRange(3, 4), line(3))
         session.segments._commit = real
         assert lost == [[]]
+        assert (tmp_path / "messages.jsonl").read_bytes() == line(1)
         session.segments.join(everything=True)
         session.commit()
     check(tmp_path, session, [1, 3, 9])
