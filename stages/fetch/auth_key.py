@@ -24,8 +24,8 @@ class Factorization:
     @staticmethod
     def factorize(pq: int) -> tuple[int, int]:
         """Two factors, the smaller one first (Pollard's rho, as Brent has it). SecurityError where none are found."""
-        if not 1 < pq <= LARGEST_PQ:
-            raise SecurityError("pq is not between 1 and 2^63")
+        if not 3 < pq <= LARGEST_PQ:
+            raise SecurityError("pq is not between 3 and 2^63")
         if pq % 2 == 0:
             return 2, pq // 2
         for constant in range(1, SEARCHES + 1):

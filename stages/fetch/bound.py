@@ -113,7 +113,7 @@ class _Result:
     @staticmethod
     def from_reader(reader: Any) -> RpcResult:
         number = reader.read_long()
-        inner = reader.read_int(signed=False)
+        inner = reader.read_int()
         if inner == GzipPacked.CONSTRUCTOR_ID:
             body = GzipPacked.from_reader(reader).data
             if body[:4] != _ERROR:

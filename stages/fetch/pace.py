@@ -5,7 +5,6 @@ takeout is another than outside. What is damaged, old or makes no sense is not u
 """
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -130,6 +129,6 @@ def _pace(row: Any) -> tuple[Pace, int] | None:
         lessons, served, used = int(row["lessons"]), int(row["served"]), int(row["used"])
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
-    if not (0 < rate <= MOST_RATE and 0 <= allowance <= MOST_AT_ONCE and math.isfinite(rate + allowance)):
+    if not (0 < rate <= MOST_RATE and 0 <= allowance <= MOST_AT_ONCE):
         return None
     return (Pace(rate, allowance, min(lessons, len(PROBES) - 1), served), used) if lessons >= 0 and served >= 0 else None

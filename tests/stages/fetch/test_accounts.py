@@ -2,16 +2,21 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from telethon import errors
 
+from support.virtual import virtually
 from tgbulk.engine.error import TgbulkError
-from tgbulk.stages.fetch.accounts import Accounts
+from tgbulk.stages.fetch.accounts import Accounts, without
+from tgbulk.stages.fetch.bucket import Halted
 from tgbulk.stages.fetch.error import AuthNeededError, ChatError, FloodParkedError, TroubledError
 from tgbulk.stages.fetch.name import ChatName, parse_name
 from tgbulk.stages.fetch.resolver import Target
+from tgbulk.stages.fetch.sender import CONNECT_SECONDS, UNNOTICED
 from tgbulk.stages.protocol.event import Notice
 from tgbulk.stages.telegram.chat import ChatRecord
 
@@ -98,8 +103,9 @@ def test_a_chat_with_ids_of_the_account_is_of_the_first(name: ChatName, kind: st
     assert asyncio.run(accounts.resolve(name, 1, fresh=False))[0].number == 0
 
 
-def test_an_account_whose_name_leads_to_another_chat_gets_no_turn() -> None:
-    accounts = Accounts([reader(0, None), reader(1, None, chat=CHAT - 1)], print, nobody_is_lost)
+@pytest.mark.parametrize("other", [CHAT - 1, CHAT + 1])
+def test_an_account_whose_name_leads_to_another_chat_gets_no_turn(other: int) -> None:
+    accounts = Accounts([reader(0, None), reader(1, None, chat=other)], print, nobody_is_lost)
     found, target = asyncio.run(accounts.resolve(parse_name("-1000000000001"), 1, fresh=False))
     assert (found.number, target.record.marked_id) == (0, CHAT)
 
@@ -140,10 +146,25 @@ def asked(accounts: Accounts, target: Target) -> tuple[int, int]:
 def test_a_question_goes_on_to_another_account_that_sees_the_same_chat_as_it_sees_it() -> None:
     lost = Lost()
     target = Target(NAME.text, ChatRecord(CHAT, "channel", "Chat", 0), "peer of 0", cached=True)
-    others = [reader(1, UNKNOWN), reader(2, None, chat=CHAT - 1), reader(3, LOGGED_OUT), reader(4, None)]
-    assert asked(Accounts([reader(0, None), *others], print, lost), target) == (4, 4)
+    others = [reader(1, UNKNOWN), reader(2, None, chat=CHAT - 1), reader(3, LOGGED_OUT), reader(4, None, chat=CHAT + 1)]
+    assert asked(Accounts([reader(0, None), *others, reader(5, None)], print, lost), target) == (5, 5)
     assert lost == [0, 3]
-    assert (target.peer, target.cached, target.record.account) == ("peer of 4", False, 4)
+    assert (target.peer, target.cached, target.record.account) == ("peer of 5", False, 5)
+
+
+def test_an_account_that_is_lost_as_it_finds_the_chat_is_not_the_next() -> None:
+    target = Target(NAME.text, ChatRecord(CHAT, "channel", "Chat", 0), "peer of 0")
+    late = reader(1, None)
+    resolve = late.resolver.resolve
+
+    async def lost_meanwhile(*_: Any) -> Target:
+        late.failure = LOGGED_OUT
+        found: Target = await resolve()
+        return found
+
+    late.resolver.resolve = lost_meanwhile
+    assert asked(Accounts([reader(0, None), late, reader(2, None)], print, Lost()), target) == (2, 2)
+    assert target.peer == "peer of 2"
 
 
 @pytest.mark.parametrize(("kind", "other"), [("channel", UNKNOWN), ("private", None)])
@@ -168,7 +189,12 @@ def older(
 
 @pytest.mark.parametrize("error", [UNKNOWN, PARKED, FAILING, None])
 def test_the_older_half_is_read_by_the_first_account_that_can(error: Exception | None) -> None:
-    others = [reader(1, UNKNOWN, older=OLDER), reader(2, None, chat=CHAT + 1, older=OLDER), reader(3, None, older=OLDER)]
+    others = [
+        reader(1, UNKNOWN, older=OLDER),
+        reader(2, None, chat=CHAT + 1, older=OLDER),
+        reader(4, None, chat=CHAT - 1, older=OLDER),
+        reader(3, None, older=OLDER),
+    ]
     assert older([reader(0, None, older=error), *others]) == (3, [], [])
     assert older([reader(0, None, older=LOGGED_OUT), *others]) == (3, [0], [])
 
@@ -185,3 +211,111 @@ def test_that_nobody_can_read_the_older_half_is_told_or_raised_where_it_may_pass
 @pytest.mark.parametrize(("kind", "migrated_from"), [("channel", GROUP), ("supergroup", None), ("forum", None)])
 def test_who_has_no_older_half_is_not_asked_for_it(kind: str, migrated_from: int | None) -> None:
     assert older([reader(0, None, older=OLDER)], kind, migrated_from) == (None, [], [])
+
+
+def counted(*readers: Any) -> tuple[Accounts, list[int]]:
+    """And who was asked for a chat, in order."""
+    seen: list[int] = []
+    for one in readers:
+
+        async def resolve(*what: Any, number: int = one.number, given: Any = one.resolver.resolve) -> Target:
+            seen.append(number)
+            found: Target = await given(*what)
+            return found
+
+        one.resolver.resolve = resolve
+    return Accounts(list(readers), print, Lost()), seen
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "lost", "kind", "order"),
+    [
+        (NAME, 0, None, "channel", [0]),
+        (NAME, 1, None, "channel", [1]),
+        (NAME, 3, None, "channel", [0]),
+        (NAME, 1, 1, "channel", [0]),
+        (NAME, 1, None, "private", [1, 0]),
+        (parse_name("-1000000000001"), 0, None, "channel", [0]),
+        (parse_name("-1000000000001"), 1, None, "channel", [0, 1]),
+        (parse_name("-1000000000001"), 1, 1, "channel", [0]),
+        (parse_name("-1000000000001"), 1, None, "private", [0]),
+        (parse_name("-1000000000001"), 1, 0, "channel", [1]),
+    ],
+)
+def test_nobody_is_asked_for_a_chat_in_vain(
+    name: ChatName, place: int, lost: int | None, kind: str, order: list[int]
+) -> None:
+    accounts, seen = counted(*(reader(number, None, kind) for number in range(3)))
+    if lost is not None:
+        accounts.readers[lost].failure = LOGGED_OUT
+    asyncio.run(accounts.resolve(name, place, fresh=False))
+    assert seen == order
+
+
+def test_the_reason_of_an_account_that_was_lost_before_counts_first() -> None:
+    for error in (UNKNOWN, PARKED, AuthNeededError("other", "too")):
+        accounts, _ = counted(reader(0, None), reader(1, error))
+        accounts.readers[0].failure = LOGGED_OUT
+        with pytest.raises(AuthNeededError) as raised:
+            asyncio.run(accounts.resolve(NAME, 0, fresh=False))
+        assert raised.value is LOGGED_OUT
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ([None], True), ([errors.RPCError(None, "NEVER_SEEN", 400)], True), ([Halted()], True), ([UNKNOWN], False),
+        ([math.inf], False), ([UNKNOWN, math.inf, None], True), ([UNKNOWN, math.inf], False), ([], False),
+    ],
+)
+def test_whether_telegram_answers_another_account(answers: list[Any], expected: bool) -> None:
+    """None of them was answered lately: all are asked, side by side, and none for ever. The lost ones are not."""
+    seen: list[int] = []
+
+    async def main() -> float:
+        lost, *others = (reader(number, None) for number in range(len(answers) + 2))
+        for one, answer in zip([lost, *others], [None, *answers, None], strict=True):
+
+            async def call(_: Any, number: int = one.number, answer: Any = answer) -> None:
+                seen.append(number)
+                if isinstance(answer, Exception):
+                    raise answer
+                await asyncio.sleep(1e9 if answer else 0)
+
+            one.caller = SimpleNamespace(answered_at=5.0, call=call)
+        others[-1].failure = LOGGED_OUT
+        others[-1].caller.answered_at = 1e9
+        accounts = Accounts([lost, *others], print, nobody_is_lost)
+        assert await accounts.outlive(lost) is expected
+        assert sorted(seen) == list(range(1, len(answers) + 1))
+        return asyncio.get_running_loop().time()
+
+    assert virtually(main()) == (CONNECT_SECONDS if math.inf in answers else 0)
+
+
+@pytest.mark.parametrize(("since", "asked"), [(UNNOTICED, 1), (UNNOTICED + 1, 0), (-UNNOTICED, 1)])
+def test_an_account_that_was_answered_since_is_not_asked(since: float, asked: int) -> None:
+    async def main() -> None:
+        seen: list[int] = []
+
+        async def call(_: Any) -> None:
+            seen.append(1)
+
+        lost, other = reader(0, None), reader(1, None)
+        lost.caller = SimpleNamespace(answered_at=100.0, call=call)
+        other.caller = SimpleNamespace(answered_at=100.0 + since, call=call)
+        assert await Accounts([lost, other], print, nobody_is_lost).outlive(lost)
+        assert len(seen) == asked
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("it is silent", "account main: it is silent"), ("account main: it has ended", "account main: it has ended")],
+)
+def test_an_account_that_is_out_is_named_once(text: str, said: str) -> None:
+    class OutError(TgbulkError):
+        """{0}"""
+
+    assert without("main", OutError(text)).text == f"{said}; the other accounts continue"

@@ -11,7 +11,7 @@ from tgbulk.stages.fetch.auth_key import NUMBER_BYTES
 
 def test_the_factors_of_a_product() -> None:
     products = [product_of_two() for _ in range(50)]
-    products += [(2**31 - 1) ** 2, 4294967291 * 2147483647, 2 * 4611686018427387847]
+    products += [(2**31 - 1) ** 2, 4294967291 * 2147483647, 2 * 4611686018427387847, 4, 3 * (2**61 - 1), 2**63 - 1]
     for product in products:
         low, high = authenticator.Factorization.factorize(product)
         assert low * high == product
@@ -22,6 +22,12 @@ def test_the_factors_of_a_product() -> None:
 def test_what_is_no_product_of_two_primes(pq: int) -> None:
     """The largest prime below 2^63 among them: nobody looks for its factors for ever."""
     with pytest.raises(SecurityError):
+        authenticator.Factorization.factorize(pq)
+
+
+@pytest.mark.parametrize("pq", [-4, 0, 1, 2, 3, 2**63, 2**64])
+def test_what_is_too_small_or_too_large_is_not_searched(pq: int) -> None:
+    with pytest.raises(SecurityError, match="not between"):
         authenticator.Factorization.factorize(pq)
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 import asyncio
 import gzip
 import resource
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from telethon import errors
+from telethon.crypto import AuthKey
 from telethon.extensions import BinaryReader
+from telethon.network.mtprotostate import MTProtoState
 from telethon.tl import functions, types
 from telethon.tl.core.gzippacked import GzipPacked
 from telethon.tl.core.rpcresult import RpcResult
@@ -22,10 +25,12 @@ from tgbulk.stages.fetch.bound import (
     TOO_LARGE,
     UNPACKED_BYTES,
     AbridgedConnection,
+    BoundedReader,
     FullConnection,
     PaddedCodec,
     State,
     UnusableAnswer,
+    _Bounded,
     _Budget,
     read,
 )
@@ -75,6 +80,128 @@ def test_all_answers_of_a_packet_have_one() -> None:
     with pytest.raises(BufferError):
         State(None, {"telethon.network.mtprotostate": None}).decrypt_message_data(b"")
     assert result(packed(b"again")).body == b"again"
+
+
+@pytest.mark.parametrize(("size", "left"), [(9, 0), (10, -1), (8, 1)])
+def test_the_last_bytes_of_a_packets_budget(size: int, left: int) -> None:
+    for body in (bytes(size), packed(bytes(size))) if size >= 8 else ():
+        _Budget.left = 9
+        assert result(body).body == (bytes(size) if left >= 0 else TOO_LARGE)
+        assert _Budget.left == left
+
+
+@pytest.mark.parametrize("left", [0, -1, -100])
+def test_nothing_is_unpacked_where_the_budget_is_used_up(left: int) -> None:
+    """But for a byte, which says that there is something."""
+    _Budget.left = left
+    assert result(packed(bytes(1 << 20))).body is TOO_LARGE
+    assert _Budget.left == left - 1
+
+
+@pytest.mark.parametrize("head", ["00000000", "20ca4421", "a1cf7231", "00000040", "b5757299", "ffffffff"])
+def test_any_answer_that_is_no_error_comes_as_it_is(head: str) -> None:
+    """Packed or not, whatever it begins with."""
+    body = bytes.fromhex(head) + b"rest"
+    for sent in (body, packed(body)):
+        answer = result(sent)
+        assert (answer.req_msg_id, answer.body, answer.error) == (7, body, None)
+
+
+@pytest.mark.parametrize("objects", [3, 4])
+def test_objects_are_counted_one_by_one(monkeypatch: pytest.MonkeyPatch, objects: int) -> None:
+    monkeypatch.setattr(BoundedReader, "left", 3)
+    answer = bytes(types.messages.Messages([types.MessageEmpty(7, None)] * (objects - 1), [], [], []))
+    if objects == 3:
+        assert len(read(functions.messages.GetMessagesRequest([]), answer).messages) == 2
+    else:
+        with pytest.raises(UnusableAnswer, match="objects"):
+            read(functions.messages.GetMessagesRequest([]), answer)
+
+
+def test_an_unusable_answer_is_an_error_of_its_request() -> None:
+    error = UnusableAnswer(STATE, "too large")
+    assert (error.request, error.message, error.code) == (STATE, "too large", 0)
+    assert str(error) == "too large (caused by GetStateRequest)"
+
+
+def test_a_session_whose_messages_were_ignored_learns_the_time_anew() -> None:
+    """Another one keeps what it knows of the clocks."""
+    state = State(None, {"telethon.network.mtprotostate": None})
+    for ignored, kept in ((0, 5), (3, 0)):
+        state.time_offset = state.salt = 5
+        state._ignore_count = ignored
+        before = state.id
+        state.reset()
+        assert (state.time_offset, state.salt, state._ignore_count) == (kept, kept, 0)
+        assert state.id != before
+
+
+def test_no_packet_leaves_that_must_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = State(AuthKey(bytes(range(256))), {"telethon.network.mtprotostate": None})
+    assert len(state.encrypt_message_data(bytes(32))) > 32
+
+    def guard() -> None:
+        raise BlockingIOError
+
+    monkeypatch.setattr(State, "guard", guard)
+    with pytest.raises(BlockingIOError):
+        state.encrypt_message_data(bytes(32))
+
+
+def test_a_packet_is_read_with_its_whole_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MTProtoState, "decrypt_message_data", lambda _, body: body + b", decrypted")
+    _Budget.left = -5
+    assert State(None, {"telethon.network.mtprotostate": None}).decrypt_message_data(b"body") == b"body, decrypted"
+    assert _Budget.left == UNPACKED_BYTES
+
+
+@pytest.mark.parametrize("size", [-1, 0, 1, PACKET_BYTES, PACKET_BYTES + 1])
+def test_a_packet_has_so_many_bytes_at_most(size: int) -> None:
+    async def readexactly(wanted: int) -> bytes:
+        return bytes(wanted)
+
+    bounded = _Bounded(SimpleNamespace(readexactly=readexactly))
+    if 0 <= size <= PACKET_BYTES:
+        assert len(asyncio.run(bounded.readexactly(size))) == size
+    else:
+        with pytest.raises(ConnectionError, match="announces a packet"):
+            asyncio.run(bounded.readexactly(size))
+
+
+class Asked:
+    """A request whose answer is read as `answer`."""
+
+    CONSTRUCTOR_ID = 7
+
+    def __init__(self, subclass: int, answer: Any) -> None:
+        self.SUBCLASS_OF_ID = subclass
+        self._answer = answer
+
+    def read_result(self, _: Any) -> Any:
+        return self._answer
+
+
+_BOOL = functions.account.FinishTakeoutSessionRequest.SUBCLASS_OF_ID
+_OWN = types.UserEmpty.SUBCLASS_OF_ID
+
+
+@pytest.mark.parametrize(
+    ("subclass", "answer", "taken"),
+    [
+        (_BOOL, True, True), (_BOOL, False, True), (_BOOL - 1, True, False), (_BOOL + 1, True, False),
+        (_OWN, types.UserEmpty(5), True), (_OWN - 1, types.UserEmpty(5), False), (_OWN + 1, types.UserEmpty(5), False),
+        (_BOOL, types.UserEmpty(5), False), (1, [], True), (_OWN, [], False), (1, 5, False), (1, None, False),
+        (1, b"a page", True), (_OWN, b"", True),
+    ],
+)
+def test_an_answer_is_of_the_methods_type(subclass: int, answer: Any, taken: bool) -> None:
+    """Bytes are looked at where they are decoded; of a vector only the items have a type."""
+    request: Any = Asked(subclass, answer)
+    if taken:
+        assert read(request, b"body") == answer
+    else:
+        with pytest.raises(UnusableAnswer, match="of another type"):
+            read(request, b"body")
 
 
 def test_an_error_keeps_the_beginning_of_its_text() -> None:

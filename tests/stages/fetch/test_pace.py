@@ -15,7 +15,18 @@ from support.virtual import virtually
 from tgbulk.engine import document
 from tgbulk.stages.fetch.caller import PARK_SECONDS, Caller
 from tgbulk.stages.fetch.error import FloodParkedError
-from tgbulk.stages.fetch.pace import DAY_SECONDS, MOST_PARKED, Paces
+from tgbulk.stages.fetch.pace import (
+    DAY_SECONDS,
+    FORGOTTEN_DAYS,
+    MOST_AT_ONCE,
+    MOST_METHODS,
+    MOST_PARKED,
+    MOST_RATE,
+    UNCERTAIN_DAYS,
+    Paces,
+    open_paces,
+)
+from tgbulk.stages.fetch.session import Session
 from tgbulk.stages.fetch.shared_pace import Pace
 
 METHOD = "updates.getState"
@@ -143,3 +154,123 @@ def test_a_run_that_is_killed_keeps_what_its_flood_waits_taught(tmp_path: Path) 
 
     virtually(main())
     assert Paces(path, b"login").get(METHOD, False) is not None
+
+
+@pytest.mark.parametrize(
+    ("days", "seconds", "known"),
+    [
+        (0, 0, LEARNT), (0, 100, LEARNT), (UNCERTAIN_DAYS, 0, LEARNT), (UNCERTAIN_DAYS, 1, Pace(9.98, 24.5, 1, 0)),
+        (FORGOTTEN_DAYS, 0, Pace(9.98, 24.5, 1, 0)), (FORGOTTEN_DAYS, 1, None),
+    ],
+)
+def test_how_old_it_may_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int, seconds: int, known: Pace | None
+) -> None:
+    """To the second; what one flood wait taught, or none, is worth that little still."""
+    clock = [1_700_000_000.0]
+    monkeypatch.setattr(time, "time", lambda: clock[0])
+    paces = Paces(tmp_path / "main.pace", b"login")
+    paces.keep(METHOD, False, LEARNT)
+    paces.keep("guessed", True, Pace(1.0, 5.0, 0, 7))
+    clock[0] += days * DAY_SECONDS + seconds
+    found, guessed = paces.get(METHOD, False), paces.get("guessed", True)
+    assert (found and found.pace) == known
+    assert (guessed is None) is (known is None)
+    if found is not None and guessed is not None:
+        assert (found.idle, guessed.pace.lessons) == (days * DAY_SECONDS + seconds, 0)
+    clock[0] = 1_700_000_000.5
+    found = paces.get(METHOD, False)
+    assert found is not None
+    assert found.idle == 0.5
+
+
+@pytest.mark.parametrize(
+    ("seconds", "left"),
+    [(1, 1), (0, 0), (-1, 0), (MOST_PARKED - 1, MOST_PARKED - 1), (MOST_PARKED, MOST_PARKED), (MOST_PARKED + 1, 0)],
+)
+def test_how_long_a_wait_is_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: int, left: int) -> None:
+    monkeypatch.setattr(time, "time", lambda: 1_700_000_000.0)
+    paces = Paces(tmp_path / "main.pace", b"login")
+    paces.park(METHOD, seconds)
+    assert (paces.parked(METHOD), paces.parked("another")) == (left, 0)
+
+
+def test_it_is_written_when_there_is_anything_new(tmp_path: Path) -> None:
+    path = tmp_path / "main.pace"
+    paces = Paces(path, b"login")
+    paces.save()
+    assert not path.exists()
+    for change in (lambda: paces.keep(METHOD, True, LEARNT), lambda: paces.park(METHOD, 60)):
+        change()
+        paces.save()
+        assert path.stat().st_mode & 0o777 == 0o600
+        path.unlink()
+        paces.save()
+        assert not path.exists()
+    paces.park("another", 60)
+    paces.save()
+    again = Paces(path, b"login")
+    assert (again.get(METHOD, False), again.get(METHOD, True) is None, again.parked(METHOD) > 0) == (None, False, True)
+
+
+@pytest.mark.parametrize("login", [b"a", b"z", b""])
+def test_another_login_has_nothing_of_it(path: Path, login: bytes) -> None:
+    paces = Paces(path, b"login")
+    paces.park(METHOD, 600)
+    paces.save()
+    other = Paces(path, login)
+    assert (other.get(METHOD, False), other.parked(METHOD), other.cold) == (None, 0, "")
+
+
+@pytest.mark.parametrize("rows", [MOST_METHODS, MOST_METHODS + 1])
+def test_so_many_methods_are_read(path: Path, rows: int) -> None:
+    found = document.load(path)
+    row, until = found["paces"][METHOD], int(time.time()) + 600
+    many = {str(number): row for number in range(rows)}
+    path.write_bytes(document.dump(found | {"paces": many, "parked": dict.fromkeys(many, until)}))
+    paces = Paces(path, b"login")
+    assert (paces.get("0", False) is not None) is (rows == MOST_METHODS)
+    assert (paces.parked("0") > 0) is (rows == MOST_METHODS)
+    nonsense: list[Any] = [7, [], {"0": "soon"}, {"0": 1.5}, {"0": True}]
+    for waits in nonsense:
+        path.write_bytes(document.dump(found | {"parked": waits}))
+        paces = Paces(path, b"login")
+        assert paces.parked("0") == 0
+        assert paces.get(METHOD, False) is not None
+
+
+@pytest.mark.parametrize(
+    ("row", "known"),
+    [
+        ({"rate": 0.01}, True), ({"rate": MOST_RATE}, True), ({"rate": MOST_RATE + 1}, False), ({"rate": -0.5}, False),
+        ({"allowance": 0}, True), ({"allowance": 0.5}, True), ({"allowance": -0.5}, False),
+        ({"allowance": MOST_AT_ONCE}, True), ({"allowance": MOST_AT_ONCE + 1}, False),
+        ({"lessons": 0}, True), ({"lessons": 99}, True), ({"served": 0}, True),
+        ({"served": -1}, False), ({"rate": "nan"}, False), ({"allowance": "inf"}, False), ({"lessons": "many"}, False),
+    ],
+)
+def test_what_is_believed_of_a_row(path: Path, row: dict[str, Any], known: bool) -> None:
+    found = document.load(path)
+    found["paces"][METHOD] |= row
+    path.write_bytes(document.dump(found))
+    kept = Paces(path, b"login").get(METHOD, False)
+    assert (kept is not None) is known
+    if kept is not None:
+        assert kept.pace.lessons == min(row.get("lessons", 3), 3)
+
+
+def test_why_a_pace_is_not_used_is_said(tmp_path: Path) -> None:
+    """Once; that there is none yet is not."""
+    access: Any = SimpleNamespace(home=tmp_path, server=None, account="main")
+    told: list[str] = []
+    paces = open_paces(access, b"login", told.append)
+    assert told == []
+    file = Session.of(tmp_path, None, "main").pace
+    file.parent.mkdir(parents=True)
+    paces.park(METHOD, 60)
+    paces.save()
+    assert open_paces(access, b"login", told.append).parked(METHOD) > 0
+    assert told == []
+    file.write_bytes(b"nothing")
+    assert open_paces(access, b"login", told.append).parked(METHOD) == 0
+    assert told == ["the pace of account main is not used: it is cut short or damaged; it is learnt again"]

@@ -23,7 +23,10 @@ def test_good_ones_stay() -> None:
 def test_gaps_are_filled_and_overlaps_cut() -> None:
     assert pairs((200, 300), (1, 100)) == [(1, 100), (101, 199), (200, 300)]
     assert pairs((50, 60)) == [(0, 49), (50, 60)]
+    assert pairs((2, 9)) == [(0, 1), (2, 9)]
     assert pairs((1, 100), (50, 150), (60, 70), (9, 3)) == [(1, 100), (101, 150)]
+    assert pairs((1, 100), (60, 70), (100, 100), (101, 200)) == [(1, 100), (101, 200)]
+    assert pairs((1, 4), (5, 5), (7, 7)) == [(1, 4), (5, 5), (6, 6), (7, 7)]
 
 
 def test_every_id_is_asked_for_in_a_range_that_has_it() -> None:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ from tgbulk.stages.fetch.caller import Caller
 from tgbulk.stages.fetch.error import FloodParkedError, TakeoutDelayedError
 from tgbulk.stages.fetch.history import METHOD, RawHistory, newest
 from tgbulk.stages.fetch.main import finish_takeouts
+from tgbulk.stages.fetch.sender import NoAnswer
 from tgbulk.stages.fetch.takeout import LARGEST_FILE, Takeout, message_range, refused
 from tgbulk.stages.protocol.event import Notice, TakeoutState
 
@@ -208,6 +210,7 @@ def test_the_range_of_an_id_has_it(first: int, place: int) -> None:
 @pytest.mark.parametrize(("error", "said"), [
     (errors.RPCError(None, "TAKEOUT_REQUIRED", 403), "no takeout is to be had: RPCError 403: TAKEOUT_REQUIRED"),
     (TakeoutDelayedError("main", 3600), str(TakeoutDelayedError("main", 3600))),
+    (NoAnswer("it does not answer"), "no takeout is to be had: it does not answer"),
 ])
 def test_a_refusal_says_why(error: Exception, said: str) -> None:
     assert refused(error) == said
@@ -216,6 +219,51 @@ def test_a_refusal_says_why(error: Exception, said: str) -> None:
 def test_a_login_that_has_ended_is_no_refusal() -> None:
     with pytest.raises(errors.AuthKeyUnregisteredError):
         refused(errors.AuthKeyUnregisteredError(None))
+
+
+def test_until_when_there_is_none_is_told() -> None:
+    async def main() -> None:
+        server = Server(required=True)
+        server.refusal = DELAYED
+        before = int(time.time())
+        with pytest.raises(TakeoutDelayedError, match="main") as delayed:
+            await server.takeout.request()
+        assert delayed.value.args == TakeoutDelayedError("main", 3600).args
+        (_, waiting) = server.told
+        assert waiting.state == "waiting"
+        assert before + 3600 <= waiting.until <= int(time.time()) + 3600
+        server.refusal = FLOOD
+        with pytest.raises(FloodParkedError) as parked:
+            await server.takeout.request()
+        assert parked.value.args == FloodParkedError(7, "account.initTakeoutSession").args
+        assert (server.takeout.id, server.saved) == (None, [])
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("used", [None, 0, 1, 3])
+def test_one_that_a_call_beside_it_has_renewed_is_not_renewed_again(used: int | None) -> None:
+    async def main() -> None:
+        server = Server(required=True)
+        await server.begin()
+        await server.takeout.renew(1)
+        assert (server.takeout.id, server.calls["init"]) == (2, 2)
+        await server.takeout.renew(used)
+        assert (server.takeout.id, server.calls["init"]) == (2, 2)
+        assert server.states == ["requested", "granted", "expired", "requested", "granted"]
+
+    asyncio.run(main())
+
+
+def test_a_page_without_a_range_is_asked_for_in_the_takeout_alone() -> None:
+    async def main() -> None:
+        server = Server(required=True)
+        await server.begin()
+        request = newest(types.InputPeerSelf())
+        wrapped = server.takeout.wrap(request)
+        assert (type(wrapped), wrapped.query) == (functions.InvokeWithTakeoutRequest, request)
+
+    asyncio.run(main())
 
 
 def test_the_takeouts_of_many_accounts_are_finished_side_by_side() -> None:
