@@ -85,10 +85,13 @@ def test_half_of_it_stays_below_and_no_more_than_so_many_messages(
     next_id: int, hi: int, density: float, middle: int
 ) -> None:
     one, above = WalkRange(1, next_id, hi, Phase.ASKED), WalkRange(hi + 5, hi + 5, UNBOUNDED)
-    missing = MissingRanges([one, above], density)
-    upper = missing.split(one)
-    assert rows(missing) == [(1, next_id, middle), (middle, middle, hi), (hi + 5, hi + 5, UNBOUNDED)]
-    assert (missing.ranges[1] is upper, upper.phase) == (True, Phase.ASKED)
+    for below in ([], [WalkRange(-9, -9, -7), WalkRange(-5, -5, -3)]):
+        one.hi = hi
+        missing = MissingRanges([*below, one, above], density)
+        upper = missing.split(one)
+        assert missing.ranges == [*below, one, upper, above]
+        assert rows(missing)[len(below) :] == [(1, next_id, middle), (middle, middle, hi), (hi + 5, hi + 5, UNBOUNDED)]
+        assert upper.phase is Phase.ASKED
 
 
 @pytest.mark.parametrize(
@@ -146,7 +149,7 @@ def test_what_cannot_be_decoded_is_looked_for_in_smaller_pages() -> None:
     missing = MissingRanges([one])
     for limit in (LIMIT // NARROWING, 1, 1):
         missing.narrow(one)
-        assert (one.limit, one.phase) == (limit, Phase.READY)
+        assert (one.limit, type(one.limit), one.phase) == (limit, int, Phase.READY)
 
 
 @pytest.mark.parametrize(("next_id", "left"), [(7, True), (9, True), (10, False), (12, False), (0, False)])

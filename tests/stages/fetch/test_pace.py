@@ -200,8 +200,11 @@ def test_it_is_written_when_there_is_anything_new(tmp_path: Path) -> None:
     paces = Paces(path, b"login")
     paces.save()
     assert not path.exists()
-    for change in (lambda: paces.keep(METHOD, True, LEARNT), lambda: paces.park(METHOD, 60)):
-        change()
+    for pace in (LEARNT, None):
+        if pace is None:
+            paces.park(METHOD, 60)
+        else:
+            paces.keep(METHOD, True, pace)
         paces.save()
         assert path.stat().st_mode & 0o777 == 0o600
         path.unlink()
