@@ -266,6 +266,25 @@ def test_references_that_expire_at_once(telegram: Telegram, tmp_path: Path, time
         assert (found.state, telegram.refreshed) == ("done", 2 * REFRESHES)
 
 
+@pytest.mark.parametrize("what", ["reference", "data centre"])
+def test_a_part_that_came_is_no_credit_for_the_next_one(telegram: Telegram, tmp_path: Path, what: str) -> None:
+    """Each has as many tries as the first."""
+    most = REFRESHES if what == "reference" else MOVES
+    left = [1, most + 1]
+
+    def lie(dc: int, request: Any) -> Any:
+        place = request.offset // PART
+        if not left[place]:
+            return None
+        left[place] -= 1
+        return errors.FileReferenceExpiredError(None) if what == "reference" else errors.FileMigrateError(None, 7 - dc)
+
+    telegram.data, telegram.lie = DATA[: 2 * PART], lie
+    found = run(telegram, tmp_path, medium("photo", 2 * PART, "y"))
+    assert (found.state, found.received, left) == ("failed", PART, [0, 0])
+    assert telegram.refreshed == (1 + REFRESHES if what == "reference" else 0)
+
+
 @pytest.mark.parametrize("gone", [False, True])
 def test_a_file_whose_message_is_gone_or_cannot_be_asked_for(telegram: Telegram, tmp_path: Path, gone: bool) -> None:
     """Only of what is gone for good nothing is kept."""
