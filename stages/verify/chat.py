@@ -6,7 +6,7 @@ from pathlib import Path
 from tgbulk.engine.document import DamagedDocumentError
 from tgbulk.engine.durable import PART
 from tgbulk.engine.folder import LinkError
-from tgbulk.stages.archive.about import ChatAbout, load_about
+from tgbulk.stages.archive.about import ChatAbout, load_about, lost_records
 from tgbulk.stages.archive.folder import Archive, ChatFolder
 from tgbulk.stages.archive.quarantine import Quarantine
 from tgbulk.stages.archive.row import COMPLETE, ENDED, GAPS, OPEN, ChatRow
@@ -75,7 +75,7 @@ def _compare(folder: ChatFolder, about: ChatAbout, row: ChatRow, report: Report)
     """chat.json is written after the journal, so it can be older and never newer; at the end of a chat they agree."""
     where = report.where(folder.about)
     if about.state == OPEN:
-        if (about.messages or 0) > row.messages:
+        if lost_records(about, row):
             report.add(Weight.DAMAGE, where, "it is newer than the journal, which has lost records")
         else:
             report.add(Weight.UNFINISHED, where, "a run did not come to its end with this chat")

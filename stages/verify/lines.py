@@ -71,6 +71,9 @@ def read_extents(path: Place, wanted: list[Extent], report: Report, beyond: Weig
 class MessageCheck:
     """Reads the files of one chat, in any order, and counts: ascending, unique, inside of what is covered."""
 
+    #: id of the message before, in the same range
+    _last: int
+
     def __init__(self, report: Report, known: set[int], changed: Container[int] = ()) -> None:
         """known: marked ids of the peers that are there; changed: ids to look out for."""
         self.messages = 0
@@ -82,12 +85,11 @@ class MessageCheck:
         self._report = report
         self._known = known
         self._changed = changed
-        self._last = 0
 
     def read(self, path: Place, ranges: list[CoveredRange], beyond: Weight) -> None:
         """One file, which holds these ranges back to back."""
         wanted = [Extent(one.size, one.crc, f"ids {one.lo} to {one.hi - 1}") for one in ranges]
-        before = -1
+        before: int | None = None
         for number, line, place in read_extents(path, wanted, self._report, beyond):
             if place != before:
                 before, self._last = place, ranges[place].lo - 1

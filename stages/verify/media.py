@@ -20,7 +20,7 @@ def check_media(archive: Archive, report: Report) -> None:
     if archive.media_elsewhere:
         report.add(Weight.NOTE, report.where(root), f"it is a link: files are looked for in {archive.media_elsewhere}")
     if not archive.media_index.exists():
-        if root.exists() and any(root.walk()):
+        if any(root.walk()):
             report.add(Weight.DAMAGE, index, "it is missing; the next export with media rebuilds it")
         return
     try:

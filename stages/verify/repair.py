@@ -40,9 +40,9 @@ class Repairs:
     @classmethod
     def of(cls, archive: Archive, reports: list[Report]) -> Repairs:
         """Chats with damage or holes, and media that are not as they came. The first report is the archive's own."""
-        chats = {one.marked_id: one for one in reports if one.marked_id and (one.worst == Weight.DAMAGE or one.missing)}
+        chats = {one.marked_id: one for one in reports if one.marked_id and (one.worst is Weight.DAMAGE or one.missing)}
         own = reports[0]
-        damaged = [one.file for one in own.findings if one.weight == Weight.DAMAGE]
+        damaged = [one.file for one in own.findings if one.weight is Weight.DAMAGE]
         return cls(chats, own.lost, not all(map(archive.is_media, damaged)))
 
     def __bool__(self) -> bool:
@@ -85,7 +85,7 @@ class Repair:
         """Let the next export ask for what is missing: for a few holes alone, or for the chat from its beginning."""
         assert report.marked_id is not None
         gone = [IdRange(one, one + 1) for one in report.missing]
-        if report.worst == Weight.DAMAGE or not self._open_holes(report):
+        if report.worst is Weight.DAMAGE or not self._open_holes(report):
             self._move_aside(self._archive.chat(report.marked_id).path)
             gone = [EVERYTHING]
         if self._archive.media_index.exists():

@@ -64,6 +64,7 @@ def test_media_are_looked_at_where_that_is_wanted(root: Path) -> None:
     (root / "media/1.jpg").write_bytes(b"x")
     assert own(root) == [(DAMAGE, "media.sqlite", "it is missing; the next export with media rebuilds it")]
     assert reports(root, media=False)[None].findings == []
+    assert len(next(check_archive(Archive(root))).findings) == 1
 
 
 @pytest.mark.parametrize("content", [None, b"{", b"link"])

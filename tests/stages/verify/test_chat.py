@@ -277,3 +277,24 @@ def test_what_is_kept_of_a_gap_is_not_as_it_was(chat: Chat, state: str, weight: 
     quarantine.files(IdRange(2, 3))[1].unlink()
     missing = [(DAMAGE, f"quarantine/{CHAT}-{gap}.tl", "it is missing") for gap in ("2-2", "5-6")]
     assert chat.found() == [*own, *missing]
+
+
+def test_a_chat_of_which_nothing_is_known_yet_was_begun(chat: Chat) -> None:
+    """Not lost: its chat.json has no count, and the journal no message."""
+    shutil.rmtree(chat.folder.path.path)
+    chat.folder.path.mkdir()
+    chat.made.commit(ChatRow(CHAT, 1))
+    chat.folder.about.path.write_bytes(document.dump({"id": CHAT, "state": "open"}))
+    assert chat.found() == [(UNFINISHED, "chat.json", "a run did not come to its end with this chat")]
+    assert chat.report().title == ""
+
+
+@pytest.mark.parametrize("name", ["messages.jsonl", "peers.jsonl"])
+def test_without_its_chat_json_what_is_too_much_is_damage(chat: Chat, name: str) -> None:
+    """Unless it is told of changes."""
+    chat.folder.about.unlink()
+    with open(chat.folder.path.path / name, "ab") as file:
+        file.write(b"more")
+    assert [weight for weight, file, _ in chat.found() if file == name] == [DAMAGE]
+    chat.looked()
+    assert [weight for weight, file, _ in chat.found() if file == name] == [UNFINISHED]

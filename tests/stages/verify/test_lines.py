@@ -91,6 +91,8 @@ def test_lines_come_with_their_number_and_the_part_they_are_in(tmp_path: Path) -
         (b"One\ntwo\nthree\n", 3, [(Weight.DAMAGE, "part 0 (bytes 0 to 8) do not have their checksum")]),
         (b"one\ntwo three\n", 2, [(Weight.DAMAGE, "line 2 is cut off"),
                                  (Weight.DAMAGE, "part 0 (bytes 0 to 8) do not have their checksum")]),
+        (b"one\ntwo\n" + bytes(6), 2, [(Weight.DAMAGE, "line 3 is cut off"),
+                                       (Weight.DAMAGE, "part 2 (bytes 8 to 14) do not have their checksum")]),
         (None, 0, [(Weight.DAMAGE, "it is missing; 14 bytes were committed")]),
     ],
 )
@@ -138,13 +140,13 @@ def test_each_range_has_its_own_ids_in_one_file_or_in_several(tmp_path: Path) ->
     """Whatever the order of the files; what is named, and of what else is to be looked for, is gathered over all."""
     report = Report(tmp_path)
     check = MessageCheck(report, {2, 7}, {1, 4, 12, 30})
-    for name, ranges in (
-        ("late", {(20, 23): [20, 21, -22], (30, 40): [30]}), ("early", {(1, 2): [-1], (2, 10): [4, 5], (10, 20): [19]}),
-    ):
+    late = {(20, 23): [20, 21, -22], (30, 40): [30]}
+    early = {(1, 2): [], (2, 3): [-2], (3, 10): [4, 5], (10, 20): [19]}
+    for name, ranges in (("late", late), ("early", early)):
         check.read(Place(tmp_path) / name, written(tmp_path, name, ranges), Weight.DAMAGE)
     assert report.findings == []
     assert (check.messages, check.services) == (8, 2)
-    assert (check.unknown, check.found) == ({1, 3}, {1, 4, 30})
+    assert (check.unknown, check.found) == ({1, 3}, {4, 30})
 
 
 def test_a_message_that_is_in_another_range_is_told_with_the_range_it_is_in(tmp_path: Path) -> None:
@@ -184,6 +186,13 @@ def test_of_peers_that_are_not_there_so_many_are_kept(tmp_path: Path, monkeypatc
     check = MessageCheck(Report(tmp_path), set())
     check.read(Place(tmp_path) / "file", written(tmp_path, "file", {(1, 9): [1, 4, 2, 5, 3]}), Weight.NOTE)
     assert check.unknown == {2, 3}
+    line = b'{"_":"message","id":1,"from_id":{"_":"peerUser","user_id":%d},"via_bot_id":%d}\n'
+    data = line % (5, 6) + line.replace(b'"id":1', b'"id":2') % (7, 8)
+    (tmp_path / "file").write_bytes(line.replace(b'"id":1', b'"id":1') % (4, 4) + data)
+    check = MessageCheck(Report(tmp_path), set())
+    size = (tmp_path / "file").stat().st_size
+    check.read(Place(tmp_path) / "file", [CoveredRange(1, 9, size, 0)], Weight.NOTE)
+    assert check.unknown == {4, 5, 6}
 
 
 def test_peers_beyond_what_counts_are_no_peers(tmp_path: Path) -> None:

@@ -88,6 +88,9 @@ def test_a_file_is_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert checked(archive) == ([], [])
     (tmp_path / "media/document/a").write_bytes(DATA[:-1] + b"?")
     assert checked(archive)[0] == [(Weight.DAMAGE, "media/document/a", "it is not what was downloaded")]
+    altered(archive, "update file set sha256 = zeroblob(32)")
+    (tmp_path / "media/document/a").write_bytes(DATA)
+    assert checked(archive)[0] == [(Weight.DAMAGE, "media/document/a", "it is not what was downloaded")]
     (tmp_path / "media/document/a").write_bytes(DATA * 100)
     assert checked(archive)[0] == [(Weight.DAMAGE, "media/document/a", "it has 1,900 bytes, not 19")]
 

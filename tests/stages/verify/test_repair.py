@@ -82,6 +82,7 @@ def test_what_is_to_be_repaired(tmp_path: Path) -> None:
     holes.missing = [7]
     damaged.add(Weight.DAMAGE, "chats/4", "damaged")
     assert not Repairs.of(archive, [own, whole, unfinished])
+    assert (bool(Repairs()), Repairs().beyond) == (False, False)
     found = Repairs.of(archive, [own, whole, unfinished, holes, damaged])
     assert (found.chats, found.lost, found.beyond, bool(found)) == ({3: holes, 4: damaged}, [], False, True)
     own.lost = ["document/a"]
@@ -117,7 +118,7 @@ def test_a_few_holes_are_opened_and_no_line_moves(tmp_path: Path) -> None:
     assert [one for one in range(1, 301) if not any(one in part for part in scanned(archive))] == list(holes)
 
 
-@pytest.mark.parametrize(("asked", "holes"), [(None, HOLES + 1), ([1, 400], 1)])
+@pytest.mark.parametrize(("asked", "holes"), [(None, HOLES + 1), ([1, 400], 1), ([2, 0], 1)])
 def test_a_chat_is_moved_aside_for_many_holes_or_where_a_part_of_it_was_asked_for(
     tmp_path: Path, asked: list[int] | None, holes: int
 ) -> None:
@@ -205,3 +206,25 @@ def test_what_became_of_lost_media_is_said(tmp_path: Path, monkeypatch: pytest.M
         states = [index.exit_status(name)[0] for name in outcomes]
     assert states == ["done", "damaged", "unavailable"]
     assert Repairs.of(archive, list(check_archive(archive))).lost == ["document/a", "document/b"]
+
+
+@pytest.mark.parametrize("worst", [Weight.DAMAGE, Weight.NOTE])
+def test_a_chat_that_is_repaired_leaves_its_media_as_they_are(tmp_path: Path, worst: Weight) -> None:
+    """What failed is tried again by the next export, what was not wanted stays so."""
+    archive = downloaded(tmp_path, "a", "b", "c")
+    with closing(MediaIndex(archive.media_index, NOTHING, damaged=True)) as index:
+        for number, state in ((1, "failed"), (2, "skipped")):
+            index.execute("update file set state = ?, reason = 'why' where number = ?", (state, number))
+        index.commit()
+        index.keep_scanned(CHAT, [IdRange(1, 4)])
+        index.commit()
+    line = Line(tmp_path)
+    line.begin(record())
+    line.page(made.page([made.message(n) for n in (1, 3)]), 1)
+    line.end(record())
+    line.close()
+    assert repaired(archive, Repairs({CHAT: report(archive, worst, (2,))}), Export(archive))[0] == ExitCode.COMPLETE
+    with closing(MediaIndex(archive.media_index, NOTHING, damaged=True)) as index:
+        states = [index.exit_status(f"document/{name}") for name in "abc"]
+        assert index.scanned(CHAT) == ([] if worst is Weight.DAMAGE else [IdRange(1, 2), IdRange(3, 4)])
+    assert states == [("failed", "why"), ("skipped", "why"), ("done", "")]
