@@ -30,6 +30,8 @@ LATE_SECONDS = 2.0
 STACK_SIGNAL = signal.SIGUSR1
 
 _SIZE = PLACES * 8
+#: Bytes of a stack read at a time.
+_CHUNK = 1 << 16
 _shared = _own = memoryview(bytearray(8)).cast("Q")
 
 
@@ -63,8 +65,8 @@ class _Life:
     """What is known of one process."""
 
     patience: float
-    pid: int = 0
-    count: int = 0
+    pid: int
+    count: int
     #: monotonic time of the last beat that was seen
     seen: float = field(default_factory=time.monotonic)
 
@@ -119,5 +121,5 @@ class Watch:
         while left := max(0.0, end - time.monotonic()):
             if not select.select([self._read], [], [], min(left, SILENT_SECONDS) if stack else left)[0]:
                 break
-            stack += os.read(self._read, 1 << 16)
+            stack += os.read(self._read, _CHUNK)
         return stack.decode("utf-8", "replace")

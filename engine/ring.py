@@ -16,7 +16,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import Enum, auto
 
 from tgbulk.engine.arena import Arena, open_overflow, overflow
 from tgbulk.engine.channel import Channel, ChannelClosed
@@ -33,10 +33,10 @@ BLOCK_SIZE = 512 * 1024
 DEATHS = 2
 
 
-class SlotState(IntEnum):
-    FREE = 0
-    QUEUED = 1
-    FLIGHT = 2
+class SlotState(Enum):
+    FREE = auto()
+    QUEUED = auto()
+    FLIGHT = auto()
 
 
 class RingError(Exception):
@@ -45,16 +45,16 @@ class RingError(Exception):
 
 @dataclass(slots=True)
 class Slot:
-    """One row of the table."""
+    """One row of the table; what is in a slot counts while it is not free."""
 
     number: int
     state: SlotState = SlotState.FREE
     seq: int = -1
-    page: Page | None = None
-    #: the payload's own memory, -1 when it is in the arena
-    overflow: int = -1
-    worker: int = -1
-    deaths: int = 0
+    page: Page = field(init=False)
+    #: the payload's own memory, None when it is in the arena
+    overflow: int | None = None
+    worker: int = field(init=False)
+    deaths: int = field(init=False)
 
 
 @dataclass(slots=True)
@@ -224,19 +224,18 @@ class Ring:
             number = min(ready)[1]
             worker = self._workers[number]
             slot = self._slots[self._queue.popleft()]
-            assert slot.page is not None
             slot.state = SlotState.FLIGHT
             slot.worker = number
             worker.flight.append(slot.number)
             try:
-                worker.channel.send(slot.page, [slot.overflow] if slot.overflow >= 0 else [])
+                worker.channel.send(slot.page, [] if slot.overflow is None else [slot.overflow])
             except ChannelClosed:
                 # It stays in flight at the dead worker until write reports that nothing more comes from it.
                 worker.closed = True
 
     def _release(self, slot: Slot) -> None:
-        if slot.overflow >= 0:
+        if slot.overflow is not None:
             os.close(slot.overflow)
-            slot.overflow = -1
+            slot.overflow = None
         slot.state = SlotState.FREE
         self._free.append(slot.number)

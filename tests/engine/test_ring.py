@@ -259,15 +259,22 @@ def test_a_page_goes_again_only_where_it_had_not_arrived() -> None:
 
 
 @pytest.mark.parametrize(
-    "frame", [Ack(0, 0, 1), Ack(5, 0, 1), Ack(0, 1, 1)], ids=["before", "of another", "free"]
+    ("frame", "said"),
+    [
+        (Ack(0, 0, 1), "slot 0 is QUEUED of page 0, the ack is of page 0"),
+        (Ack(5, 0, 1), "slot 0 is FLIGHT of page 0, the ack is of page 5"),
+        (Ack(0, 1, 1), "slot 1 is FREE of page -1, the ack is of page 0"),
+    ],
+    ids=["before", "of another", "free"],
 )
-def test_a_frame_that_does_not_fit_is_refused(frame: Ack) -> None:
+def test_a_frame_that_does_not_fit_is_refused(frame: Ack, said: str) -> None:
     world = World(0)
     if frame == Ack(5, 0, 1):
         world.attach()
     world.submit(b"page")
-    with pytest.raises(RingError, match=r"slot \d is"):
+    with pytest.raises(RingError) as caught:
         world.ring.handle(frame)
+    assert str(caught.value) == said
     world.check()
     world.close()
 
@@ -363,4 +370,32 @@ def test_a_page_that_is_acknowledged_while_it_waits_to_go_again_is_refused() -> 
     with pytest.raises(RingError, match="slot 0 is QUEUED of page 0, the ack is of page 0"):
         world.ring.handle(Ack(0, 0, 1))
     assert world.receipts == []
+    world.close()
+
+
+def test_an_ack_of_the_page_that_had_the_slot_before_is_refused() -> None:
+    world = World(0)
+    world.attach()
+    for _ in range(SLOTS):
+        world.submit(b"page")
+        world.work()
+        world.have()
+    world.submit(b"page")
+    with pytest.raises(RingError, match=f"slot 0 is FLIGHT of page {SLOTS}, the ack is of page 0"):
+        world.ring.handle(Ack(0, 0, 1))
+    world.check()
+    world.close()
+
+
+def test_a_page_that_goes_again_belongs_to_nobody_until_it_does() -> None:
+    world = World(0)
+    world.attach()
+    world.submit(b"page")
+    world.kill()
+    world.gone()
+    assert world.ring.describe() == "slots taken: 0 queued (page 0, worker -1); workers: none"
+    world.attach()
+    assert world.ring.describe() == "slots taken: 0 flight (page 0, worker 1); workers: 1 has 1"
+    world.ring.close_workers()
+    assert world.ring.describe().endswith("; workers: none")
     world.close()

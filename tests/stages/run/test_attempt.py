@@ -218,20 +218,21 @@ def test_collect_has_its_time_to_measure_and_no_more(rehearsal: Rehearsal) -> No
 
 
 @pytest.mark.parametrize(
-    ("last", "unmeasured", "notices"),
+    ("last", "status", "unmeasured", "notices"),
     [
-        (None, "collect ended with status 1", ["collect ended with status 1; the run continues without metrics"]),
-        (Measured("", "no room"), "no room", []),
-        (Measured("disk", ""), "", []),
+        (None, 0, "collect ended with status 0", ["collect ended with status 0; the run continues without metrics"]),
+        (None, 1, "collect ended with status 1", ["collect ended with status 1; the run continues without metrics"]),
+        (Measured("", "no room"), 1, "no room", []),
+        (Measured("disk", ""), 1, "", []),
     ],
 )
 def test_collect_ends_before_the_others(
-    rehearsal: Rehearsal, last: Measured | None, unmeasured: str, notices: list[str]
+    rehearsal: Rehearsal, last: Measured | None, status: int, unmeasured: str, notices: list[str]
 ) -> None:
     def script(stage: Stage) -> Play:
         if last:
             yield stage.say("collect", last)
-        yield stage.exit("collect", 1)
+        yield stage.exit("collect", status)
         yield from stage.leave()
 
     assert rehearsal.run(script) is None
