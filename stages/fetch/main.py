@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 
 #: Accounts that connect at a time: each takes some round trips and some milliseconds of CPU.
 OPENED_AT_ONCE = 10
+#: Why an account cannot be used now that the others of the run may do without.
+LEFT_OUT = (AuthNeededError, NetworkError, FloodParkedError, TakeoutDelayedError)
 
 
 def main(control: Channel, context: FetchContext) -> None:
@@ -214,6 +216,8 @@ class Fetch:
     async def _open_readers(self, stack: AsyncExitStack) -> list[Reader]:
         """The accounts that can be used now, some opened at a time; why not, where none can."""
         turn, shared = asyncio.Semaphore(OPENED_AT_ONCE), SharedPaces()
+        # A follower runs for weeks: it is started again rather than go on without.
+        left_out = AuthNeededError if self._config.follow else LEFT_OUT
         opened: dict[int, Reader] = {}
         failed: dict[int, TgbulkError] = {}
 
@@ -224,7 +228,7 @@ class Fetch:
                 try:
                     opening = open_reader(number, access, lock, self._config, self._control.send, self._meter, shared)
                     opened[number] = await stack.enter_async_context(opening)
-                except (AuthNeededError, NetworkError, FloodParkedError, TakeoutDelayedError) as error:
+                except left_out as error:
                     failed[number] = error
 
         pairs = zip(self._config.accesses, self._locks, strict=True)

@@ -83,7 +83,7 @@ def test_no_answer_any_more(
 def test_one_of_two_accounts_is_answered_no_more(
     dc: SimDC, tmp_path: Path, archive: Path, reference: dict[str, Any], hasty: dict[str, str], fault: str
 ) -> None:
-    """Whether in mid-run or from the start, the other one does the rest."""
+    """Whether in mid-run or from the start, the other one does the rest; a follower does not begin without it."""
     rig = Rig.make(dc, tmp_path / "home", first=1, accounts=2)
     words = ["--workers", "2", "--max-in-flight", "2", "--account", "main", "--account", "account1"]
     with rig.slow():
@@ -101,6 +101,8 @@ def test_one_of_two_accounts_is_answered_no_more(
         assert "account main: " in said
         assert "; the other accounts continue" in said
         assert message_ids(content(tmp_path / "again")) == message_ids(reference)
+        done = rig.run("follow", archive, "@sim_small", "--account", "main", "--account", "account1", **hasty)
+        assert done.returncode == 7, done.stderr
     finally:
         dc.control("set", accounts=[], **{fault: 0.0})
 
