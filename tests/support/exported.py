@@ -14,7 +14,7 @@ from tgbulk.stages.archive.id_range import UNBOUNDED
 from tgbulk.stages.fetch.backlog import Backlog
 from tgbulk.stages.fetch.bucket import Bucket, Halted
 from tgbulk.stages.fetch.config import FetchConfig
-from tgbulk.stages.fetch.error import AuthNeededError, ChatError, FloodParkedError, TroubledError
+from tgbulk.stages.fetch.error import AuthNeededError, ChatError, FloodParkedError, TroubledError, UnreachableError
 from tgbulk.stages.fetch.export import Export
 from tgbulk.stages.fetch.name import ChatName, Way, parse_name
 from tgbulk.stages.fetch.names import ChatNames
@@ -27,6 +27,7 @@ from tgbulk.stages.telegram.chat import ChatRecord
 TROUBLE = TroubledError("Telegram", "500", "contacts.resolveUsername")
 PARKED = FloodParkedError(4000, "contacts.resolveUsername")
 LOST = AuthNeededError("one", "this login has ended")
+OUT = UnreachableError("Telegram", "it does not answer")
 ACCOUNTS = ("one", "two", "three")
 
 
@@ -103,6 +104,7 @@ class World:
         self.rechecked: list[Any] = []
         self.saves = 0
         self.met = 0
+        self.moves = 0
         self.stopping = asyncio.Event()
         self.readers: list[Any] = [self._reader(number) for number in range(accounts)]
         parsed = [parse_name(name) for name in names]
@@ -137,7 +139,7 @@ class World:
 
         caller = SimpleNamespace(
             bucket=lambda _: bucket, exchange=exchange, takeout=None, withdraw=lambda: None,
-            halt=lambda: bucket.shut(Halted()), answered_at=0.0,
+            halt=lambda: bucket.shut(Halted()), answered_at=0.0, call=failing(OUT),
         )
         return SimpleNamespace(
             number=number, me=70 + number, caller=caller, resolver=Resolver(number), cache=SimpleNamespace(save=save),
@@ -213,3 +215,10 @@ def run(world: Callable[[], World], code: type[Exception] | None = None) -> Worl
             virtually(main())
     return made[0]
 
+
+def failing(error: Exception) -> Callable[..., Any]:
+    async def exchange(*_: Any) -> None:
+        await asyncio.sleep(0.01)
+        raise error
+
+    return exchange

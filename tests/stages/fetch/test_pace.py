@@ -199,7 +199,7 @@ def test_it_is_written_when_there_is_anything_new(tmp_path: Path) -> None:
     path = tmp_path / "main.pace"
     paces = Paces(path, b"login")
     paces.save()
-    assert not path.exists()
+    assert (path.exists(), paces.cold) == (False, "")
     for pace in (LEARNT, None):
         if pace is None:
             paces.park(METHOD, 60)
