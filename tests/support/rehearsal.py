@@ -140,6 +140,7 @@ class Stage:
     def exit(self, name: str, status: int = 0, hung: bool = False) -> Exited:
         actor = self.actors[name]
         actor.close()
+        actor.child.control.close()
         actor.child.status, actor.child.hung = status, hung
         return Exited(actor.child)
 

@@ -271,6 +271,22 @@ def test_the_second_signal_ends_all_but_collect_at_once(rehearsal: Rehearsal) ->
     assert outcome.exit_code is ExitCode.INTERRUPTED
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_a_stop_meets_processes_that_are_gone(rehearsal: Rehearsal, told: bool) -> None:
+    """Whether their exit was told already or not."""
+    def script(stage: Stage) -> Play:
+        for name in ("fetch", "transcode-0"):
+            if told:
+                yield stage.exit(name)
+            else:
+                stage[name].control.close()
+        yield Signalled(signal.SIGTERM)
+        yield from stage.leave()
+
+    assert with_(rehearsal, videos=TranscodeConfig()).run(script) is None
+    assert rehearsal.outcome.interrupted
+
+
 @pytest.mark.parametrize("left", [0, 3])
 def test_a_signal_after_the_last_event_counts(rehearsal: Rehearsal, left: int) -> None:
     """The first of them, where several came."""
@@ -436,14 +452,17 @@ def test_videos_have_a_process_of_their_own(rehearsal: Rehearsal) -> None:
         yield stage.exit("transcode-0", KILLED)
         assert fetch.told() == [TranscodeAttached("was killed by signal 9")]
         assert len(fetch.attached()) == 2
-        yield stage.exit("transcode-1")
-        assert "transcode-2" not in stage.actors
+        yield stage.exit("transcode-1", 70)
+        assert fetch.told() == [TranscodeAttached("ended with status 70")]
+        yield stage.exit("transcode-2")
+        assert "transcode-3" not in stage.actors
         yield from stage.leave()
 
     assert with_(rehearsal, videos=TranscodeConfig()).run(script) is None
     assert rehearsal.outcome.stopped is None
     assert rehearsal.heard.notices == [
         "a GPU", "videos: the disk is full", "transcode-0 was killed by signal 9; a new process takes its videos",
+        "transcode-1 ended with status 70; a new process takes its videos",
     ]
 
 
@@ -580,6 +599,10 @@ def test_another_one_has_the_lock(rehearsal: Rehearsal, tmp_path: Path, before: 
         (ABANDONED, 0, None, f"the write process ended with status {ABANDONED}", ExitCode.INTERNAL),
         (ExitCode.LIMIT, 0, None, "the write process ran out of memory or of open files", ExitCode.LIMIT),
         (ExitCode.STORAGE, 0, None, "the write process cannot use a file or folder", ExitCode.STORAGE),
+        (-1, 0, "the write process was killed by signal 1", "", 0),
+        (ABANDONED, 120, None, "the fetch process ended with status 120", ExitCode.INTERNAL),
+        (ExitCode.STORAGE, 70, None, "the write process cannot use a file or folder", ExitCode.STORAGE),
+        (70, ExitCode.LIMIT, None, "the write process ended with status 70", ExitCode.INTERNAL),
         (0, 0, None, "", 0),
     ],
 )

@@ -237,12 +237,22 @@ def test_a_reference_that_is_not_taken_is_renewed_once_for_all_parts(
     assert telegram.references[-1] == b"reference 1"
 
 
-def test_a_reference_that_is_not_known_is_asked_for_first(telegram: Telegram, tmp_path: Path) -> None:
-    assert run(telegram, tmp_path, medium(size=700, reference=b"")).state == "failed"
+@pytest.mark.parametrize(("kind", "letter"), [("document", ""), ("photo", "y")])
+def test_a_reference_that_is_not_known_is_asked_for_first(
+    telegram: Telegram, tmp_path: Path, kind: str, letter: str
+) -> None:
     telegram.data = DATA[:700]
-    telegram.references.clear()
-    assert run(telegram, tmp_path, medium(size=700, reference=b"")).state == "done"
-    assert telegram.references == [b"reference 2"]
+    assert run(telegram, tmp_path, medium(kind, 700, letter, reference=b"")).state == "done"
+    assert telegram.references == [b"reference 1"]
+
+
+@pytest.mark.parametrize("old", [b"a reference", b"the reference"])
+def test_a_new_reference_is_taken_whatever_it_is(telegram: Telegram, tmp_path: Path, old: bytes) -> None:
+    """Also where it comes before the old one in the alphabet: it is another."""
+    stale = errors.FileReferenceExpiredError(None)
+    telegram.lie = lambda dc, request: stale if request.location.file_reference == old else None
+    assert run(telegram, tmp_path, medium(reference=old)).state == "done"
+    assert telegram.refreshed == 1
 
 
 @pytest.mark.parametrize("times", [REFRESHES, REFRESHES + 1])

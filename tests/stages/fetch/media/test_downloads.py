@@ -201,12 +201,13 @@ def test_a_file_that_is_not_there_in_time_fails_alone(tmp_path: Path, pool: type
     assert (stated.files, stated.failed) == (2, {"not there after 0.5 s": 1})
 
 
-def test_a_long_flood_wait_ends_the_downloads_and_not_the_run(tmp_path: Path, pool: type[Pool]) -> None:
+@pytest.mark.parametrize("files", [1, 3])
+def test_a_long_flood_wait_ends_the_downloads_and_not_the_run(tmp_path: Path, pool: type[Pool], files: int) -> None:
     parked = FloodParkedError(4000, "upload.getFile")
     pool.answer = staticmethod(lambda made, request: parked)
-    scene, stated = ran(tmp_path, 3)
+    scene, stated = ran(tmp_path, files)
     assert [one.text for one in scene.told] == [f"{parked}: the media that are left wait for the next run"]
-    assert (stated.files, stated.waiting, scene.downloads.left) == (0, 3, True)
+    assert (stated.files, stated.waiting, scene.downloads.left) == (0, files, True)
 
 
 @pytest.mark.parametrize("other", [False, True])
@@ -286,9 +287,12 @@ def test_a_disk_that_fails_ends_the_run_and_a_name_that_cannot_be_had_its_file(
         assert pool.made[0].closed
 
 
-def test_what_is_about_the_whole_archive_ends_the_run(tmp_path: Path, pool: type[Pool]) -> None:
-    pool.answer = staticmethod(lambda made, request: StorageError(tmp_path, "no more"))
-    with pytest.raises(StorageError, match="no more"):
+@pytest.mark.parametrize("error", [StorageError("archive", "no more"), LimitError("no more", "allow more")], ids=repr)
+def test_what_is_about_the_whole_archive_or_machine_ends_the_run(
+    tmp_path: Path, pool: type[Pool], error: Exception
+) -> None:
+    pool.answer = staticmethod(lambda made, request: error)
+    with pytest.raises(type(error), match="no more"):
         ran(tmp_path, 3)
 
 
@@ -375,5 +379,9 @@ def test_an_error_without_a_number_is_told_as_it_is(
 
 
 def test_a_stop_before_anything_is_asked_leaves_everything(tmp_path: Path, pool: type[Pool]) -> None:
-    scene, stated = ran(tmp_path, 3, lambda scene: scene.stopping.set())
+    def stop(scene: Scene) -> None:
+        assert not scene.downloads.left
+        scene.stopping.set()
+
+    scene, stated = ran(tmp_path, 3, stop)
     assert (stated.files, stated.waiting, scene.downloads.left, scene.downloads.moves) == (0, 3, True, 0)

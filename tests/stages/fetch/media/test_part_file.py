@@ -199,12 +199,20 @@ def test_a_head_of_another_file_begins_anew(opened: Callable[[], int], place: in
     assert os.pread(descriptor, 1, SIZE + place) == before
 
 
-def test_an_entry_without_its_mark_is_none(opened: Callable[[], int]) -> None:
-    """As of a part whose sum is 0 by chance."""
+@pytest.mark.parametrize("entry", [crc32(piece(0)), 1, (1 << 64) - 1, (1 << 32 | crc32(piece(0))) + 1])
+def test_an_entry_that_is_not_that_of_its_part_is_none(opened: Callable[[], int], entry: int) -> None:
+    """Nor is its sum without the mark, for it may be 0."""
     descriptor = opened()
     PartFile(descriptor, SIZE, PART).write(0, piece(0))
-    os.pwrite(descriptor, struct.pack("<Q", crc32(piece(0))), SIZE + 24)
+    os.pwrite(descriptor, struct.pack("<Q", entry), SIZE + 24)
     assert 0 in PartFile(opened(), SIZE, PART).missing
+
+
+def test_a_file_that_is_longer_than_its_map_begins_anew(opened: Callable[[], int]) -> None:
+    descriptor = opened()
+    PartFile(descriptor, SIZE, PART).write(0, piece(0))
+    os.pwrite(descriptor, b"?", os.fstat(descriptor).st_size)
+    assert len(PartFile(opened(), SIZE, PART).missing) == 6
 
 
 def test_what_a_thread_returns_or_raises_is_what_its_caller_gets() -> None:

@@ -42,6 +42,11 @@ def test_a_part_is_taken_up_and_a_longer_one_cut(store: Store, tmp_path: Path) -
     assert (tmp_path / "media" / PATH).read_bytes() == DATA
     store.discard(PATH)
     assert (tmp_path / "media" / PATH).exists()
+    descriptor = store.open_part(PATH)
+    os.write(descriptor, b"rest")
+    os.close(descriptor)
+    store.keep(PATH, b"", 0)
+    assert (tmp_path / "media" / PATH).read_bytes() == b""
 
 
 def test_a_link_where_the_part_should_be_is_replaced(store: Store, tmp_path: Path) -> None:
