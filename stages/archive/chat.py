@@ -58,7 +58,7 @@ class ChatFile:
         except BaseException:
             self._segments.close()
             raise
-        self._peers_synced = False
+        self._peers_synced = True
         sync_folder(self.folder.path)
         self._quarantine = Quarantine(archive.quarantine, row.marked_id)
         self._quarantine.remove_orphans(row.quarantined)

@@ -143,7 +143,7 @@ def test_what_is_set_aside_anew_takes_the_place_of_what_was(tmp_path: Path) -> N
     """With the same end or another one; the old files go once the journal speaks of the new ones."""
     archive = Archive(tmp_path)
     chat = ChatFile(archive, ChatRow(CHAT, 7), lambda: None)
-    for last in (5, 5, 7):
+    for last in (5, 5, 7, 5):
         chat.set_aside(Undecoded(CHAT, 3, last, "why", [], [4], "1", 1), b"%d" % last * 4)
         chat.prepare()
         chat.committed()
@@ -208,5 +208,6 @@ def test_the_annexes_of_a_chat_are_opened_once_and_to_be_committed(tmp_path: Pat
     assert isinstance(found, AnnexFiles)
     assert chat.dirty
     assert chat.annexes is found
+    found.file("members").begin(7, 1)
     chat.close()
     assert open_files() == before

@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import orjson
 import pytest
@@ -190,6 +191,8 @@ def test_an_account_that_brings_what_another_has_begun_is_said(chat: ChatFile) -
     assert chat.sources.document() is None
     chat.add(1, IdRange(4, 6), form(5), [], 1, 0, [], 12)
     chat.add(1, IdRange(4, 6), form(5), [], 1, 0, [], 13)
+    chat.prepare()
+    chat.committed()
     assert chat.sources.document() == [{"account": 12, "ids": [[4, 5]]}, {"account": 77, "ids": [[1, 3]]}]
 
 
@@ -227,14 +230,17 @@ def test_who_brought_what_is_said_at_once_and_then_now_and_then(
         chat.committed()
         said.append([one["ids"][-1][1] for one in chat_json(tmp_path).get("sources", ())])
     assert said == [[], [2, 1], [2, 1], [4, 1], [4, 1]]
-    now[0] += SOURCES_SECONDS
+    now[0] += SOURCES_SECONDS + 3
     path = tmp_path / "chats" / str(CHAT) / "chat.json"
     chat.prepare()
     chat.committed()
-    before = path.stat().st_ino
+    before = path.read_bytes()
+    assert [one["ids"][-1][1] for one in orjson.loads(before)["sources"]] == [5, 1]
+    path.write_bytes(b"as it is")
+    now[0] += SOURCES_SECONDS
     chat.prepare()
     chat.committed()
-    assert path.stat().st_ino == before
+    assert path.read_bytes() == b"as it is"
 
 
 def user(name: str, **fields: Any) -> PeerLine:
@@ -253,7 +259,9 @@ def test_a_peer_is_written_when_it_is_news_and_its_reduced_form_only_before_the_
         again.prepare()
         again.committed()
         again.close()
+    assert row.peer_crc == crc32((tmp_path / "chats" / str(CHAT) / "peers.jsonl").read_bytes())
     again = ChatFile(Archive(tmp_path), row, lambda: None)
+    assert (again.dirty, again.unsynced()) == (False, [])
     assert again.add_peers([small, whole, whole, user("C")]) == len(whole.line) + len(user("C").line)
     again.close()
 
@@ -271,6 +279,14 @@ def test_many_answers_of_one_gap_are_set_aside_before_it_is_one(tmp_path: Path, 
     chat.prepare()
     chat.committed()
     assert {path.stem for path in (tmp_path / "quarantine").iterdir()} == {f"{CHAT}-1-1", f"{CHAT}-3-8"}
+
+
+def test_what_a_crash_left_in_quarantine_goes(tmp_path: Path, chat: ChatFile) -> None:
+    for about in (Undecoded(CHAT, 1, 2, "why", [], [4], "1", 1), Undecoded(CHAT, 5, 6, "why", [], [4], "1", 1)):
+        chat.set_aside(about, b"asis")
+    row = ChatRow(CHAT, 77, quarantined=[IdRange(5, 7)])
+    ChatFile(Archive(tmp_path), row, lambda: None).close()
+    assert {path.stem for path in (tmp_path / "quarantine").iterdir()} == {f"{CHAT}-5-6"}
 
 
 @pytest.mark.parametrize(("state", "whole"), [("open", None), ("failed", False), ("gaps", True), ("complete", True)])

@@ -280,6 +280,21 @@ def test_each_part_of_a_chat_is_where_it_is_said_to_be_and_durable(tmp_path: Pat
     assert open_files() == before
 
 
+def test_only_what_lies_above_is_parted(tmp_path: Path) -> None:
+    session = Session(tmp_path, (0, []), [1, 2, 9])
+    for lo in (1, 9):
+        session.segments.append(lo, IdRange(lo, lo + 1), line(lo))
+    session.segments.join(everything=True)
+    session.commit()
+    session.segments.append(1, IdRange(2, 3), line(2))
+    assert (tmp_path / "messages.jsonl").read_bytes() == line(1) + line(2)
+    assert os.listdir(tmp_path / "segments") == ["9.jsonl"]
+    session.segments.join(everything=True)
+    (tmp_path / "segments" / "9.jsonl").unlink()
+    session.commit()
+    check(tmp_path, session, [1, 2, 9])
+
+
 @pytest.mark.parametrize(("most", "moved", "left"), [(0, 0, 3), (1, 1, 2), (2, 2, 1), (9, 3, 0), (math.inf, 3, 0)])
 def test_no_more_is_joined_than_one_turn_allows(tmp_path: Path, most: float, moved: int, left: int) -> None:
     session = Session(tmp_path, (0, []), [])
