@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from telethon import errors
 
-from support.exported import LOST, PARKED, TROUBLE, World, marked, run
+from support.exported import LOST, OUT, PARKED, TROUBLE, World, failing, marked, run
 from support.virtual import virtually
 from tgbulk.engine.error import TgbulkError
 from tgbulk.stages.fetch.bucket import Halted
-from tgbulk.stages.fetch.error import AuthNeededError
+from tgbulk.stages.fetch.error import AuthNeededError, UnreachableError
 from tgbulk.stages.fetch.name import ChatName, parse_name
 from tgbulk.stages.fetch.resolver import Target
 from tgbulk.stages.fetch.walk import Probe, Walk
@@ -313,3 +313,54 @@ def test_so_many_chats_in_a_row_at_which_the_server_fails_end_the_run(outcomes: 
             run(world)
     else:
         assert len(run(world).failed) == len(outcomes) - outcomes.count(".")
+
+
+@pytest.mark.parametrize(
+    ("moved", "answered", "others_answer", "ends"),
+    [
+        (0, 11.0, True, True), (1, 11.0, True, False), (-1, 11.0, True, False), (0, 10.0, True, False), (0, 9.0, True, False),
+        (1, 11.0, False, True),
+    ],
+)
+def test_the_next_account_that_is_answered_no_more(moved: int, answered: float, others_answer: bool, ends: bool) -> None:
+    """The run ends where it had taken over since the first was left out and nothing moved, or where no other is answered."""
+
+    async def answer(*_: Any) -> None:
+        return None
+
+    async def main() -> None:
+        world = World("@chat1", accounts=3)
+        world.moves = 5
+        for one in world.readers:
+            one.caller.call = answer
+        await asyncio.sleep(10)
+        await world.export.lost(world.readers[0], OUT)
+        assert [one.failure for one in world.readers] == [OUT, None, None]
+        await world.export.lost(world.readers[0], OUT)
+        world.moves += moved
+        world.readers[1].caller.answered_at = answered
+        if not others_answer:
+            world.readers[2].caller.call = failing(OUT)
+        if ends:
+            for reader in world.readers:
+                with pytest.raises(UnreachableError):
+                    await world.export.lost(reader, OUT)
+        else:
+            await world.export.lost(world.readers[1], OUT)
+        assert [one.failure for one in world.readers] == [OUT, OUT, OUT if ends else None]
+        assert len(world.notices) == 2 - ends
+
+    virtually(main())
+
+
+def test_an_account_that_is_answered_no_more_from_the_first_on_is_left_out_alone() -> None:
+    """Its time of answer is above that of a loss that never was."""
+
+    async def main() -> None:
+        world = World("@chat1", accounts=2)
+        world.readers[0].caller.answered_at = 7.0
+        world.readers[1].caller.answered_at = 1000.0
+        await world.export.lost(world.readers[0], OUT)
+        assert [one.failure for one in world.readers] == [OUT, None]
+
+    virtually(main())
