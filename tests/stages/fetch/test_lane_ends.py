@@ -19,6 +19,7 @@ from tgbulk.stages.fetch.bound import UnusableAnswer
 from tgbulk.stages.fetch.error import AuthNeededError, ChatError
 from tgbulk.stages.fetch.history import METHOD
 from tgbulk.stages.fetch.lane import AGAIN, AGAIN_AT_END
+from tgbulk.stages.fetch.missing import Phase
 from tgbulk.stages.fetch.walk import Probe
 from tgbulk.stages.protocol.difference import BoxRequest
 from tgbulk.stages.protocol.receipt import Receipt
@@ -269,3 +270,23 @@ def test_a_refused_probe_is_the_end_of_its_chat_alone(line: Line) -> None:
         assert chat.events.of("end") == [[walk]]
 
     walked(line, main)
+
+
+def test_a_range_whose_page_is_on_its_way_to_write_is_not_split(line: Line) -> None:
+    """Its bound is part of the page."""
+
+    async def main() -> None:
+        chat = Chat(line, range(1, 5001))
+        walk = chat.walk(IdRange(1, 5001))
+        chat.process.room = asyncio.Semaphore(0)
+        lanes = asyncio.create_task(chat.run())
+        await asyncio.sleep(100)
+        assert walk.flying == chat.process.inside > 1
+        assert {one.phase for one in walk.missing.ranges} == {Phase.SENT}
+        assert chat.plan.next(0) is None
+        for _ in chat.server.ids:
+            chat.process.room.release()
+        await lanes
+        assert (walk.failure, walk.added) == (None, 5000)
+
+    assert walked(line, main) == list(range(1, 5001))
