@@ -364,3 +364,16 @@ def test_an_account_that_is_answered_no_more_from_the_first_on_is_left_out_alone
         assert [one.failure for one in world.readers] == [OUT, None]
 
     virtually(main())
+
+
+def test_a_chat_of_a_lost_account_alone_is_closed_and_under_way_no_more() -> None:
+    async def main() -> None:
+        world = World("@chat1", accounts=2)
+        world.resolver.kinds[1] = {"type": "private"}
+        walk = await begun(world)
+        await world.export.lost(world.readers[0], LOST)
+        assert (len(world.export._plan), walk.failure, world.export.left) == (0, LOST, 0)
+        assert [one.state for one in world.closed] == ["failed"]
+        assert world.readers[1].resolver.asked == []
+
+    virtually(main())
