@@ -131,8 +131,7 @@ class ChatFile:
         there are more. OSError.
         """
         counts, row = ChangeCounts(), self.row
-        grows = grows and bool(row.ranges or self._segments.ranges)
-        if grows:
+        if grows and self._segments.ranges:
             told = self._grow(told, counts)
         firsts = find_lines(self._segments.pieces(), (line_id(one.line) for one in told))
         covered = self.covered
@@ -165,7 +164,7 @@ class ChatFile:
 
     def clear(self, up_to: int, sighting: Sighting) -> ChangeCounts:
         """No message up to this id is there for the account any more. OSError."""
-        alive = sum(self._changes.is_alive(one, True) for one in self._first_ids(IdRange(1, up_to + 1)))
+        alive = sum(self._changes.is_alive(one, True) for one in self._first_ids(IdRange(hi=up_to + 1)))
         late = {one for one in self._changes.index.versions() if one <= up_to}
         late -= find_lines(self._segments.pieces(), late).keys()
         alive += sum(self._changes.is_alive(one, False) for one in late)
