@@ -12,7 +12,7 @@ import pytest
 from telethon.tl import types
 
 from support import telegram_page as made
-from support.followed import ACCOUNT, FRIEND, NOW, box, followed, row, told, walk
+from support.followed import ACCOUNT, FRIEND, NOW, box, followed, row, state, told, walk
 from support.line import Line
 from support.open_files import open_files
 from support.told import channel_difference, deletion, said
@@ -20,7 +20,7 @@ from support.walks import CHAT, chat_json, lines, record
 from tgbulk.engine.frame import pack
 from tgbulk.engine.metric import Meter
 from tgbulk.stages.archive.about import read_about
-from tgbulk.stages.archive.account import Unlooked
+from tgbulk.stages.archive.account import AccountState, Unlooked
 from tgbulk.stages.archive.annex import AnnexItem, load_annexes
 from tgbulk.stages.archive.folder import FORMAT, Archive
 from tgbulk.stages.archive.id_range import IdRange
@@ -321,9 +321,13 @@ def test_answers_that_come_in_parts_are_told_once(tmp_path: Path) -> None:
     line.close()
 
 
-def test_the_format_is_raised_by_a_channels_box_alone(tmp_path: Path) -> None:
-    followed(tmp_path).close()
-    assert orjson.loads((tmp_path / "archive.json").read_bytes())["format"] == FORMAT
+def test_the_format_is_raised_by_a_channels_box_alone_and_by_an_account_alone(tmp_path: Path) -> None:
+    followed(tmp_path / "a").close()
+    line = Line(tmp_path / "b")
+    state(line, state=AccountState(ACCOUNT, 50, 0, NOW, 1))
+    line.close()
+    for name in "ab":
+        assert orjson.loads((tmp_path / name / "archive.json").read_bytes())["format"] == FORMAT
 
 
 @pytest.mark.parametrize(("users", "has_peers"), [(1, True), (300, False)])

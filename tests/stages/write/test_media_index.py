@@ -11,6 +11,7 @@ from telethon.tl import types
 
 from support import telegram_page as made
 from support.line import Line
+from support.open_files import open_files
 from tgbulk.engine import document
 from tgbulk.engine.durable import make_folder
 from tgbulk.engine.frame import pack, unpack
@@ -271,11 +272,13 @@ def test_only_what_is_not_known_yet_is_read_again(archive: Index) -> None:
 
 def test_a_scan_that_was_killed_begins_anew(archive: Index) -> None:
     Chat(archive.archive)
+    before = open_files()
     media = archive.open(covered=[[1, 3001]])
     media.end(CHAT)
     ask(media)
     media.commit()
     media.abandon()
+    assert open_files() == before
     media = archive.open(covered=[[1, 3001]])
     media.end(CHAT)
     assert sorted(one.medium.id for one in collect(media)) == list(range(1, 3001))
