@@ -396,6 +396,16 @@ def test_more_at_the_end_of_a_picture_is_taken_and_looked_at_again(telegram: Tel
     assert telegram.asked == [(2, 0, PART, False), (2, 1024, PART - 1024, True)]
 
 
+@pytest.mark.parametrize("answer", [b"", b"short"])
+def test_less_at_the_end_of_a_picture_takes_nothing_back(telegram: Telegram, tmp_path: Path, answer: bytes) -> None:
+    telegram.data = DATA[:3000]
+    telegram.lie = lambda dc, request: answer if request.precise else None
+    one = medium("photo", UNKNOWN, "y")
+    assert run(telegram, tmp_path, one).size == 3000
+    assert content(tmp_path, one) == DATA[:3000]
+    assert len(telegram.asked) == 1 + CONFIRMATIONS
+
+
 def test_what_came_within_the_message_is_not_asked_for(telegram: Telegram, tmp_path: Path) -> None:
     for one in (medium("photo", 5, "m", inline=b"small"), medium(size=0, path="document/0a/2.bin")):
         found = run(telegram, tmp_path, one)
