@@ -180,6 +180,25 @@ def test_a_commit_comes_by_itself_when_it_is_due(tmp_path: Path, monkeypatch: py
             assert write.until(is_a(ChatProgress))[-1] == ChatProgress(0, number)
 
 
+def test_what_is_due_later_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also for nobody to be told of it."""
+    monkeypatch.setattr(writer_module, "COMMIT_SECONDS", 10 * PATIENCE)
+    with Serving(tmp_path) as write:
+        write.until(is_a(Ready))
+        write.attach(0)
+        write.open()
+        for number in range(1, 5):
+            write.page(number)
+        write.control.set_blocking(False)
+        with pytest.raises(BlockingIOError):
+            write.control.receive()
+        write.control.set_blocking(True)
+        write.leave(0)
+        write.control.send(Finish())
+        assert write.until(is_a(ChatProgress))[-1] == ChatProgress(0, 4)
+        write.join()
+
+
 def test_what_is_left_to_be_joined_is_joined_while_nothing_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As soon as nothing does: what is due later than any test waits is not waited for."""
     monkeypatch.setattr(writer_module, "JOIN_BYTES", 1)

@@ -15,6 +15,7 @@ from support.open_files import open_files
 from tgbulk.engine import document
 from tgbulk.engine.durable import make_folder
 from tgbulk.engine.frame import pack, unpack
+from tgbulk.stages.archive import scan
 from tgbulk.stages.archive.folder import Archive
 from tgbulk.stages.archive.id_range import UNBOUNDED, IdRange
 from tgbulk.stages.process.page import transform
@@ -270,12 +271,14 @@ def test_only_what_is_not_known_yet_is_read_again(archive: Index) -> None:
     media.close()
 
 
-def test_a_scan_that_was_killed_begins_anew(archive: Index) -> None:
+def test_a_scan_that_was_killed_begins_anew(archive: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan, "LINES", 100)
     Chat(archive.archive)
     before = open_files()
     media = archive.open(covered=[[1, 3001]])
     media.end(CHAT)
-    ask(media)
+    media.commit()
+    assert (ask(media).more, media.dirty) == (True, True)
     media.commit()
     media.abandon()
     assert open_files() == before

@@ -108,6 +108,7 @@ def test_what_is_settled_is_not_asked_for_again(archive: Index) -> None:
     media = archive.files(*(f"video/{n}_x.mp4" for n in range(1, 6)))
     ask(media, result(1), result(2, "failed", "input"), result(3, "failed", "space"), result(4, "stopped", "stopped"),
         result(5, "done"))
+    assert media.progress().videos == 5
     stated = close(media)
     assert (stated.kept, stated.failed, stated.done, stated.waiting) == ({"skip": 1}, {"input": 1, "space": 1}, 1, 1)
     again = archive.open()
