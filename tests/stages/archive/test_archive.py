@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tgbulk.engine.document import DamagedDocumentError
-from tgbulk.engine.error import ExitCode, LockedError, NewerFormatError, StorageError
+from tgbulk.engine.error import ExitCode, FileRefusedError, LockedError, NewerFormatError, StorageError
 from tgbulk.engine.folder import Place
 from tgbulk.stages.archive.folder import (
     FIRST_FORMAT,
@@ -265,3 +265,15 @@ def test_media_may_be_elsewhere(archive: Archive, tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (archive.root / "media").symlink_to(tmp_path / "disk")
     assert archive.media_elsewhere == tmp_path / "disk"
+
+
+def test_why_nothing_of_an_archive_is_seen(tmp_path: Path) -> None:
+    """There is none, or the system shows nobody what is there."""
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    for name in ("nothing", "file", "."):
+        found = Archive(tmp_path / name).missing()
+        assert (type(found), str(found)) == (StorageError, f"{tmp_path / name}: there is no archive")
+    refused = Archive(tmp_path / "loop").missing()
+    assert isinstance(refused, FileRefusedError)
+    assert str(refused).startswith(f"{tmp_path / 'loop'}: ")
