@@ -338,7 +338,7 @@ def test_parts_of_one_chat_are_one_walk() -> None:
     ("total", "short", "selection", "fails"),
     [
         (3, 0, Selection(), False), (13, 0, Selection(), False), (14, 11, Selection(), False), (None, 0, Selection(), False),
-        (14, 0, Selection(max_id=9), False), (14, 0, Selection(), True),
+        (14, 0, Selection(max_id=9), False), (14, 0, Selection(min_id=2), False), (14, 0, Selection(), True),
     ],
 )
 def test_a_chat_that_is_far_shorter_than_its_count_says_so(
@@ -495,7 +495,8 @@ def test_everything_is_asked_for_where_nothing_else_is_said() -> None:
     assert found.opened[0].asked == EVERYTHING.closed()
 
 
-def test_few_chats_are_looked_at_beside_their_messages_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("in_flight", [1, 4])
+def test_few_chats_are_looked_at_beside_their_messages_at_a_time(monkeypatch: pytest.MonkeyPatch, in_flight: int) -> None:
     """No further one begins meanwhile."""
     monkeypatch.setattr(export_module, "MOST_LOOKS", 2)
     looking, begun = [0, 0], list[int]()
@@ -507,7 +508,7 @@ def test_few_chats_are_looked_at_beside_their_messages_at_a_time(monkeypatch: py
         looking[0] -= 1
 
     def world() -> World:
-        made = World(*[f"@chat{n}" for n in range(1, 10)], in_flight=1, annexes=(AnnexName.INFO,))
+        made = World(*[f"@chat{n}" for n in range(1, 10)], in_flight=in_flight, annexes=(AnnexName.INFO,))
         made.export._annexes = SimpleNamespace(look=look)  # type: ignore[assignment]
         opening = made.open_chat
 
@@ -520,6 +521,7 @@ def test_few_chats_are_looked_at_beside_their_messages_at_a_time(monkeypatch: py
 
     found = run(world)
     assert (len(found.closed), looking, max(begun)) == (9, [0, 9], 1)
+    assert begun[:in_flight] == [0] * in_flight
 
 
 @pytest.mark.parametrize("readable", [False, True])
