@@ -158,6 +158,25 @@ def test_what_was_not_sent_is_given_back() -> None:
     virtually(main())
 
 
+def test_what_is_given_back_is_one_request() -> None:
+    """Nothing is made up for that was not missed."""
+
+    async def main() -> None:
+        await asyncio.sleep(LATE)
+        bucket = Bucket(200)
+        bucket.window = 200.0
+        bucket.remember(Pace(10.0, 20.0, 3, 0), 0.0)
+        bucket._sparing, bucket._next = 0, now()
+        for _ in range(3):
+            await bucket.enter()
+            bucket.give_back()
+        assert bucket.rate is not None
+        gap = 1 / bucket.rate
+        assert await times(bucket, 3) == pytest.approx([0, gap, 2 * gap])
+
+    virtually(main())
+
+
 @pytest.mark.parametrize("cancelled", ["before", "between", "beside"])
 def test_a_request_that_was_not_sent_is_none_of_the_pace(cancelled: str) -> None:
     async def main() -> None:
@@ -419,5 +438,33 @@ def test_a_round_of_answers_adds_a_request_in_flight_in_part() -> None:
             before = bucket.window
             await serve(bucket, 1, 0.0)
             assert bucket.window == pytest.approx(before + ROUND / before)
+
+    virtually(main())
+
+
+def test_what_was_waited_for_is_counted_in_seconds() -> None:
+    """For an answer, for the rate, for the end of a flood wait: each apart."""
+
+    async def main() -> None:
+        await asyncio.sleep(LATE)
+        bucket = Bucket(1, 0.5)
+        await bucket.enter()
+        waiting = asyncio.create_task(bucket.enter())
+        await asyncio.sleep(1.5)
+        bucket.succeeded()
+        await waiting
+        assert (bucket.crowded, bucket.limited, bucket.lost) == pytest.approx((1.5, 0.5, 0))
+        bucket.flooded(30)
+        closed_until = bucket._closed_until
+        await asyncio.sleep(10)
+        await bucket.enter()
+        assert now() == pytest.approx(closed_until)
+        left = closed_until - LATE - 2 - 10
+        assert (bucket.crowded, bucket.limited, bucket.lost) == pytest.approx((1.5, 0.5 + left, left))
+        bucket.cancel()
+        bucket._next = now() + 7
+        assert bucket.describe().endswith(", 1 floods, the next in 7.0 s")
+        await bucket.enter()
+        assert (bucket.crowded, bucket.limited, bucket.lost) == pytest.approx((1.5, 7.5 + left, left))
 
     virtually(main())
