@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from support.durability import watched
+from tgbulk.engine import document
 from tgbulk.engine.document import DamagedDocumentError
 from tgbulk.engine.error import ExitCode, FileRefusedError, LockedError, NewerFormatError, StorageError
 from tgbulk.engine.folder import Place
+from tgbulk.engine.lock import PAUSE_SECONDS
 from tgbulk.stages.archive.folder import (
     FIRST_FORMAT,
     FORMAT,
@@ -68,6 +71,7 @@ def test_a_new_folder_becomes_an_archive(tmp_path: Path) -> None:
     assert stat.S_IMODE(archive.root.stat().st_mode) == 0o700
     assert sorted(os.listdir(archive.root)) == ["archive.json", "chats", "lock"]
     assert archive.chat(-1001).path.path == archive.root / "chats" / "-1001"
+    assert archive.listed.path == archive.root / "listed.json"
 
 
 def test_an_archive_opens_again_unchanged(archive: Archive) -> None:
@@ -78,11 +82,15 @@ def test_an_archive_opens_again_unchanged(archive: Archive) -> None:
     assert (archive.root / "journal").read_bytes() == b"kept"
 
 
-def test_one_run_at_a_time(archive: Archive) -> None:
+def test_one_run_at_a_time(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for another one who does not say so."""
+    pauses: list[float] = []
+    monkeypatch.setattr("tgbulk.engine.lock.time.sleep", pauses.append)
     with archive.open():
         with pytest.raises(LockedError) as caught:
             archive.open()
     assert str(caught.value) == f"archive {archive.root} is in use by process {os.getpid()}"
+    assert set(pauses) == {PAUSE_SECONDS}
     assert caught.value.exit_code == ExitCode.LOCKED
     archive.open().release()
 
@@ -151,7 +159,7 @@ def test_a_folder_that_is_not_ours(tmp_path: Path, mode: int, reason: str) -> No
 
 
 def test_only_a_marked_id_names_the_folder_of_a_chat(archive: Archive) -> None:
-    for name in ("5", "-7", "-1001", "05", "-0", "--5", "5.damaged-20260101T000000Z", "five", "\u0665", "-"):
+    for name in ("5", "-7", "-1001", "05", "-0", "--5", "5.damaged-20260101T000000Z", "five", "\u0665", "\u0668", "-"):
         (archive.root / "chats" / name).mkdir()
     assert sorted(archive.chat_folders()) == [-1001, -7, 5]
     assert archive.chat_folders()[-7].messages.path == archive.root / "chats" / "-7" / "messages.jsonl"
@@ -225,7 +233,9 @@ def test_runs_and_their_documents_are_in_order(archive: Archive) -> None:
 
 def test_what_is_moved_aside_is_kept_and_known_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "journal").write_bytes(b"damaged")
-    aside = move_aside(Place(tmp_path) / "journal")
+    with watched() as disk:
+        aside = move_aside(Place(tmp_path) / "journal")
+        assert disk.lost == []
     assert (is_aside(aside), is_aside(Place(tmp_path) / "journal")) == (True, False)
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"damaged"]
 
@@ -245,6 +255,10 @@ def test_the_format_is_proved_and_raised_when_it_has_to_be(archive: Archive) -> 
     about.write_text(json.dumps({"format": FORMAT + 1}))
     with pytest.raises(NewerFormatError):
         archive.prove_format()
+    for other in (FORMAT + 1, 0, "x"):
+        about.write_bytes(document.dump({"format": other}))
+        with pytest.raises(NewerFormatError):
+            archive.prove_format()
     for damage in (b"", b"[]", b"{}"):
         about.write_bytes(damage)
         with pytest.raises(DamagedDocumentError):
@@ -271,6 +285,8 @@ def test_why_nothing_of_an_archive_is_seen(tmp_path: Path) -> None:
     """There is none, or the system shows nobody what is there."""
     (tmp_path / "file").touch()
     (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(StorageError, match="file: it is not a folder"):
+        Archive(tmp_path / "file").check_place()
     for name in ("nothing", "file", "."):
         found = Archive(tmp_path / name).missing()
         assert (type(found), str(found)) == (StorageError, f"{tmp_path / name}: there is no archive")

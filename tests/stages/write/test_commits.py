@@ -15,7 +15,7 @@ from support import telegram_page as made
 from support.followed import ACCOUNT, FRIEND, NOW, box, followed, row, state, told, walk
 from support.line import Line
 from support.open_files import open_files
-from support.told import channel_difference, deletion, said
+from support.told import channel_difference, deletion, difference, said
 from support.walks import CHAT, chat_json, lines, record
 from tgbulk.engine.frame import pack
 from tgbulk.engine.metric import Meter
@@ -233,6 +233,17 @@ def test_a_message_above_is_no_more_behind_where_the_end_was_reached(
     line.close()
 
 
+def test_nor_is_the_first_message_of_a_chat_that_begins_above_it(tmp_path: Path) -> None:
+    line = Line(tmp_path)
+    one = replace(record(), asked=[5, 0])
+    line.begin(one)
+    line.page(made.page([said(5)]), 5, range_start=5, last=True)
+    line.writer._open[0].row.behind = 40
+    line.end(one)
+    line.close()
+    assert row(tmp_path).behind == 0
+
+
 @pytest.mark.parametrize(("gaps", "known", "behind"), [
     ([], 0, 0), ([[3, 4]], 0, 0), ([[11, 15]], 0, 11), ([[10, 10]], 0, 0), ([[11, 0]], 0, 11), ([[3, 4], [20, 0]], 0, 20),
     ([[11, 0]], 30, 30), ([[3, 4]], 30, 30),
@@ -340,6 +351,21 @@ def test_of_a_reply_that_is_too_large_the_peers_are_left_out(
     some = [made.user(number, access_hash=1 << 60) for number in range(1, users + 1)]
     receipt = told(line, channel_difference(101, [said(11)], users=some), CHAT)
     assert ((receipt.peers is not None), receipt.new) == (has_peers, 1)
+    line.close()
+
+
+def test_of_a_reply_with_very_many_channels_the_peers_are_left_out_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The channels that changed are all there."""
+    monkeypatch.setattr("support.line.BLOCK_SIZE", 2048)
+    line = Line(tmp_path)
+    dirty = {CHAT - number: number for number in range(300)}
+    for count in (1, 300):
+        state(line, state=AccountState(ACCOUNT, 50, 0, NOW, 1, dirty=dict(list(dirty.items())[:count])))
+        receipt = told(line, difference(51, users=[made.user(5, access_hash=1 << 60)]))
+        assert receipt.state is not None
+        assert (receipt.peers is None, len(receipt.state.dirty)) == (count > 1, count)
     line.close()
 
 

@@ -438,13 +438,17 @@ def test_what_is_lost_of_a_chat_that_is_opened_before_the_commit_is_kept(tmp_pat
     assert row(tmp_path, FRIEND).looked == NOW + 9
 
 
-def test_a_chat_that_was_away_when_the_state_was_set_was_never_looked_at(tmp_path: Path) -> None:
+@pytest.mark.parametrize("again", [False, True])
+def test_a_chat_that_was_away_when_the_state_was_set_was_never_looked_at(tmp_path: Path, again: bool) -> None:
+    """Whether it is walked then, or the state is set once more."""
     line = Line(tmp_path)
     at(line, NOW)
     walk(line, range(1, 11), FRIEND, "private")
     os.rename(tmp_path / "chats" / str(FRIEND), tmp_path / "away")
     state(line, state=AccountState(ACCOUNT, 50, 0, NOW, 1))
     os.rename(tmp_path / "away", tmp_path / "chats" / str(FRIEND))
+    if again:
+        state(line, state=AccountState(ACCOUNT, 60, 0, NOW, 1))
     line.begin(record(FRIEND, "private"))
     assert boxes(line)[FRIEND] == Box(FRIEND, "open", 0, NOW, MAYBE_BEHIND, [Unlooked(0, NOW, 1, 11)])
     line.end(record(FRIEND, "private"))
@@ -462,15 +466,26 @@ def test_a_late_message_is_known_to_a_deletion_in_no_chat(tmp_path: Path) -> Non
     line.close()
     line = Line(tmp_path)
     assert told(line, difference(61, [], [common_deletion([3, 4, 6])])).deleted == 3
+    line.writer.commit()
+    assert line.said() == [ChatChanged(GROUP, 0, 0, 2, 0), ChatChanged(FRIEND, 0, 0, 1, 0)]
     line.close()
     assert [one[:2] for one in changes(tmp_path, FRIEND)] == [("restored", 4), ("deleted", 4)]
     assert [one[:2] for one in changes(tmp_path, GROUP)] == [("restored", 3), ("deleted", 3), ("deleted", 6)]
+
+
+def test_a_box_whose_state_is_not_known_is_told_nothing(tmp_path: Path) -> None:
+    line = Line(tmp_path)
+    for answer, channel in ((difference(4), 0), (channel_difference(4), CHAT)):
+        assert told(line, answer, channel).error == "a difference of a box whose state is not known"
+    line.close()
 
 
 def test_a_deletion_elsewhere_opens_no_chat(tmp_path: Path) -> None:
     with_channel(tmp_path).close()
     line = Line(tmp_path)
     before = open_files()
+    state(line)
+    assert open_files() == before
     assert told(line, difference(61, [], [common_deletion([400, 1 << 20])])).unknown == 2
     assert open_files() == before
     line.close()
