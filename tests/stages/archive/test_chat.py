@@ -159,7 +159,8 @@ def test_what_is_set_aside_anew_takes_the_place_of_what_was(tmp_path: Path) -> N
     ("state", "asked", "stays"),
     [
         ("complete", None, False), ("complete", [3, 0], False), ("failed", None, True), ("gaps", None, True),
-        ("complete", [1, 9], True), ("complete", [4, 0], True),
+        ("complete", [1, 9], True), ("complete", [4, 0], True), ("complete", [1, 1, 2, 0], False),
+        ("complete", [1, 1, 20, 0], True),
     ],
 )
 def test_a_gap_at_the_end_goes_where_the_end_was_reached(
@@ -170,7 +171,8 @@ def test_a_gap_at_the_end_goes_where_the_end_was_reached(
     chat = ChatFile(archive, ChatRow(CHAT, 7), lambda: None)
     for first, last in ((1, 2), (3, 0)):
         chat.set_aside(Undecoded(CHAT, first, last, "why", [], [4], "1", 1), b"asis")
-    chat.end(replace(record(), state=state, asked=asked))
+    ranges = [asked[:2], asked[2:]] if asked and asked[2:] else None
+    chat.end(replace(record(), state=state, asked=asked and [asked[0], asked[-1]], asked_ranges=ranges))
     chat.prepare()
     chat.committed()
     gaps = [IdRange(1, 3), *([IdRange(3)] if stays else [])]

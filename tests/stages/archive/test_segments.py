@@ -280,19 +280,34 @@ def test_each_part_of_a_chat_is_where_it_is_said_to_be_and_durable(tmp_path: Pat
     assert open_files() == before
 
 
-def test_only_what_lies_above_is_parted(tmp_path: Path) -> None:
-    session = Session(tmp_path, (0, []), [1, 2, 9])
-    for lo in (1, 9):
+def test_only_what_lies_above_is_parted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is copied at a time, the files hold no byte more."""
+    monkeypatch.setattr(segments_module, "_COPY", 10)
+    session = Session(tmp_path, (0, []), [1, 2, 9, 20])
+    for lo in (1, 9, 20):
         session.segments.append(lo, IdRange(lo, lo + 1), line(lo))
     session.segments.join(everything=True)
     session.commit()
     session.segments.append(1, IdRange(2, 3), line(2))
     assert (tmp_path / "messages.jsonl").read_bytes() == line(1) + line(2)
-    assert os.listdir(tmp_path / "segments") == ["9.jsonl"]
+    assert sorted(os.listdir(tmp_path / "segments")) == ["20.jsonl", "9.jsonl"]
+    assert [(tmp_path / "segments" / f"{lo}.jsonl").read_bytes() for lo in (9, 20)] == [line(9), line(20)]
     session.segments.join(everything=True)
     (tmp_path / "segments" / "9.jsonl").unlink()
     session.commit()
-    check(tmp_path, session, [1, 2, 9])
+    check(tmp_path, session, [1, 2, 9, 20])
+
+
+def test_what_was_killed_while_all_was_parted_goes_on_above_and_below(tmp_path: Path) -> None:
+    (tmp_path / "segments").mkdir()
+    (tmp_path / "segments" / "9.jsonl").write_bytes(line(9))
+    session = Session(tmp_path, (0, [[9, 10, len(line(9)), crc32(line(9))]]), [1, 9, 20])
+    for lo, hi, lines in ((20, 21, line(20)), (1, 9, line(1))):
+        session.segments.append(lo, IdRange(lo, hi), lines)
+        assert session.segments.joined == (lo == 1)
+    session.segments.join(everything=True)
+    session.commit()
+    check(tmp_path, session, [1, 9, 20])
 
 
 @pytest.mark.parametrize(("most", "moved", "left"), [(0, 0, 3), (1, 1, 2), (2, 2, 1), (9, 3, 0), (math.inf, 3, 0)])

@@ -401,11 +401,12 @@ def test_peers_come_to_the_chat_that_names_them(tmp_path: Path) -> None:
     assert [one["id"] for one in lines(tmp_path, "peers", GROUP)] == [8]
 
 
-def test_another_account_does_not_touch_the_chats_of_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("other", [76, 78])
+def test_another_account_does_not_touch_the_chats_of_one(tmp_path: Path, other: int) -> None:
     line = common(tmp_path)
-    line.send(PayloadKind.STATE, pack(StateRequest(78, AccountState(78, 5, 0, NOW, 1))))
+    line.send(PayloadKind.STATE, pack(StateRequest(other, AccountState(other, 5, 0, NOW, 1))))
     answer = difference(9, [said(11, "x", FRIEND)], [common_deletion([1, 2, 3])])
-    receipt: DifferenceReceipt = line.send(PayloadKind.DIFFERENCE, answer, origin=78)
+    receipt: DifferenceReceipt = line.send(PayloadKind.DIFFERENCE, answer, origin=other)
     assert (receipt.new, receipt.deleted, receipt.unknown) == (0, 0, 3)
     line.close()
     assert changes(tmp_path, FRIEND) == []

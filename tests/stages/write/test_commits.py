@@ -284,6 +284,17 @@ def test_a_chat_that_is_opened_again_is_said_to_be_as_it_was_left(tmp_path: Path
     line.close()
 
 
+def test_who_brought_what_is_kept_from_run_to_run(tmp_path: Path) -> None:
+    for number, account in ((1, 77), (2, 12), (3, 12)):
+        line = Line(tmp_path)
+        line.begin(record(account=account))
+        where = {"range_start": 1, "first": number, "origin": account}
+        line.send(PayloadKind.HISTORY, made.page([made.message(number)]), **where)
+        line.end(record(account=account))
+        line.close()
+    assert chat_json(tmp_path)["sources"] == [{"account": 12, "ids": [[2, 3]]}, {"account": 77, "ids": [[1, 1]]}]
+
+
 def test_the_servers_count_follows_what_was_told_where_it_is_not_asked(tmp_path: Path) -> None:
     line = followed(tmp_path)
     told(line, channel_difference(101, [said(number) for number in (11, 12, 13)], [deletion([1, 2])]), CHAT)
