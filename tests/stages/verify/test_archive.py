@@ -163,6 +163,27 @@ def test_a_chat_with_a_link_in_it_is_named_and_the_next_ones_are_checked(root: P
     assert found[-7].findings == found[5].findings == []
 
 
+@pytest.mark.parametrize(
+    ("about", "line", "begun"),
+    [({"state": "open"}, "{}", True), ({"state": "open", "covered": [[1, 2]]}, "", False), ({"state": "failed"}, "", False),
+     (None, "", True), (None, "{}", False)],
+)
+def test_a_chat_of_which_the_journal_has_nothing_was_begun_or_is_lost(
+    root: Path, about: dict[str, object] | None, line: str, begun: bool
+) -> None:
+    folder = root / "chats/9"
+    folder.mkdir()
+    (folder / "messages.jsonl").write_text(line)
+    if about:
+        (folder / "chat.json").write_bytes(document.dump({"id": 9, "title": "Lost one", **about}))
+    report = reports(root)[9]
+    assert (report.title, report.state) == ("Lost one" if about else "", "")
+    said = "a run was killed before it committed anything of it" if begun else "the journal has nothing of this chat"
+    assert [(one.weight, one.file, one.text) for one in report.findings] == [
+        (UNFINISHED if begun else DAMAGE, "chats/9", said)
+    ]
+
+
 def test_who_checks_keeps_runs_away_and_leaves_nothing(root: Path) -> None:
     archive = Archive(root)
     with held(archive):
