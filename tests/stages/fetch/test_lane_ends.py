@@ -290,3 +290,26 @@ def test_a_range_whose_page_is_on_its_way_to_write_is_not_split(line: Line) -> N
         assert (walk.failure, walk.added) == (None, 5000)
 
     assert walked(line, main) == list(range(1, 5001))
+
+
+def test_the_newest_id_is_something_for_everybody(line: Line) -> None:
+    """A chat may be split then, and others may join it."""
+
+    async def main() -> None:
+        chat = Chat(line, range(1, 51))
+        chat.plan.expect()
+        chat.walk(splitting=True).probe = Probe.WANTED
+        chat.process.room = asyncio.Semaphore(0)
+        waiting = [asyncio.create_task(chat.plan.change(number)) for number in (1, 2)]
+        lane = asyncio.create_task(chat.lane().run())
+        await asyncio.sleep(0.005)
+        assert [one.done() for one in waiting] == [False, False]
+        await asyncio.sleep(1)
+        assert [one.done() for one in waiting] == [True, True]
+        for _ in range(9):
+            chat.process.room.release()
+        await asyncio.sleep(1)
+        chat.plan.stop()
+        await lane
+
+    assert walked(line, main) == list(range(1, 51))
