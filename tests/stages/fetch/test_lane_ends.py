@@ -22,6 +22,7 @@ from tgbulk.stages.fetch.lane import AGAIN, AGAIN_AT_END
 from tgbulk.stages.fetch.missing import Phase
 from tgbulk.stages.fetch.walk import Probe
 from tgbulk.stages.protocol.difference import BoxRequest
+from tgbulk.stages.protocol.event import ChatStarted
 from tgbulk.stages.protocol.receipt import Receipt
 
 LOST = AuthNeededError("one", "this login has ended")
@@ -313,3 +314,18 @@ def test_the_newest_id_is_something_for_everybody(line: Line) -> None:
         await lane
 
     assert walked(line, main) == list(range(1, 51))
+
+
+def test_a_chat_of_one_page_is_told_of_with_it(line: Line) -> None:
+    async def main() -> None:
+        chat = Chat(line, range(0))
+        messages = [made.message(number) for number in (3, 2, 1)]
+        users = [made.user(one.id % 7 + 1) for one in messages]
+        chat.server.lie = lambda _: bytes(types.messages.Messages(messages, [], list(chat.server.chats), users))
+        walk = chat.walk()
+        await chat.run()
+        assert (walk.failure, walk.pages, len(chat.server.asked)) == (None, 1, 1)
+        assert chat.told == [ChatStarted(0, CHAT, "As it is called now", 3, 0)]
+        assert chat.events.of("first") == [[walk, chat.readers[0]]]
+
+    assert walked(line, main) == [1, 2, 3]
