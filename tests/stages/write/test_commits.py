@@ -284,6 +284,20 @@ def test_a_chat_that_is_opened_again_is_said_to_be_as_it_was_left(tmp_path: Path
     line.close()
 
 
+@pytest.mark.parametrize(("total", "explained"), [(2, 1), (5, 4), (None, 1)])
+def test_what_is_counted_and_has_no_line_is_explained(tmp_path: Path, total: int | None, explained: int) -> None:
+    """Empty ids, and what the server was known to withhold."""
+    one = replace(record(), total=total)
+    line = Line(tmp_path)
+    line.begin(one)
+    line.page(made.page([made.message(1), made.empty(2)]), 1, last=True)
+    line.end(one)
+    line.close()
+    line = Line(tmp_path)
+    assert line.begin(one).explained == explained
+    line.close()
+
+
 def test_who_brought_what_is_kept_from_run_to_run(tmp_path: Path) -> None:
     for number, account in ((1, 77), (2, 12), (3, 12)):
         line = Line(tmp_path)
