@@ -339,3 +339,16 @@ def test_what_limited_a_run() -> None:
     assert [heard(Measured(what, "")).limited for what in ("Telegram's limit: for 84% of the time", "the disk", "")] == [
         True, False, False,
     ]
+
+
+@pytest.mark.parametrize("again", [1, 2, 3])
+def test_a_follower_forgets_of_a_chat_or_name_what_was_before_and_of_no_other(again: int) -> None:
+    failed = [ChatFailed(f"@{number}", number + 10, "why", "", ExitCode.NOTHING) for number in (1, 2, 3)]
+    ends = [ChatEnded(0, number + 20, 9, 1, 0, 9) for number in (1, 2, 3)]
+    other = {1, 2, 3} - {again}
+    twice = ChatFailed(f"@{again}", 99, "why", "", 4), ChatEnded(0, again + 20, 9, 1, 0, 9)
+    outcome = heard(*failed, *ends, *twice, follows=True)
+    assert [one.marked_id for one in outcome.failed] == [*(one + 10 for one in sorted(other)), 99]
+    assert [one.marked_id for one in outcome.ended] == [*(one + 20 for one in sorted(other)), again + 20]
+    outcome.receive(ChatEnded(0, 10 + max(other), 9, 1, 0, 9))
+    assert [one.marked_id for one in outcome.failed] == [10 + min(other), 99]
