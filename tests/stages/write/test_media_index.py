@@ -359,6 +359,23 @@ def test_what_older_lines_hold_is_to_be_committed(tmp_path: Path) -> None:
     media.close()
 
 
+def test_older_lines_of_several_chats_are_read_one_chat_after_the_other(tmp_path: Path) -> None:
+    line = Line(tmp_path)
+    for stream, chat in enumerate((CHAT, OTHER)):
+        line.begin(record(chat), stream)
+        message = made.message(1)
+        there = types.Document(5 + stream, 1, b"r", made.DAY, "text/plain", 3, 2, [])
+        message.media = types.MessageMediaDocument(document=there)
+        line.page(made.page([message]), 1, stream=stream)
+        line.end(record(chat), stream)
+    line.close()
+    media = Index(tmp_path).open(ALL, record(CHAT), record(OTHER), covered=[[1, 2]])
+    media.end(CHAT)
+    media.end(OTHER)
+    assert [one.medium.id for one in collect(media)] == [5, 6]
+    media.close()
+
+
 def test_what_became_of_a_file_is_to_be_committed(archive: Index) -> None:
     media = archive.open()
     add(media, medium(1))
