@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from functools import partial
 from os import dup
 from types import SimpleNamespace
@@ -230,3 +230,27 @@ class Rehearsal:
 def finishes(actor: Actor) -> int:
     """How often it was told to finish since the last look."""
     return sum(isinstance(frame, Finish) for frame in actor.told())
+
+
+def with_(rehearsal: Rehearsal, **fields: object) -> Rehearsal:
+    rehearsal.setup = replace(rehearsal.setup, **fields)  # type: ignore[arg-type]
+    rehearsal.outcome.fed = rehearsal.setup.feed is not None
+    return rehearsal
+
+
+def is_closed(channel: Channel) -> bool:
+    """Whether nobody can send any more."""
+    channel.set_blocking(False)
+    try:
+        channel.receive()
+    except ChannelClosed:
+        return True
+    except BlockingIOError:
+        return False
+    raise AssertionError("there is something to receive")
+
+
+def sent(channel: Channel, frame: object, other: Channel) -> object:
+    """What arrives at the other end."""
+    channel.send(frame)
+    return other.receive()[0]
