@@ -222,3 +222,17 @@ def failing(error: Exception) -> Callable[..., Any]:
         raise error
 
     return exchange
+
+
+def move_username(world: World) -> None:
+    """Of @chat1, which is another chat's when it is looked up anew."""
+    resolve = world.resolver.resolve
+
+    async def remembered(name: ChatName, fresh: bool = False) -> Target:
+        if fresh:
+            world.resolver.chats["@chat1"] = 2
+        found = await resolve(name, fresh)
+        found.by_username = None if fresh else "chat1"
+        return found
+
+    world.resolver.resolve = remembered  # type: ignore[method-assign]

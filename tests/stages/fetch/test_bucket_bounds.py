@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from support.bucket import flood, now, serve
 from support.virtual import virtually
 from tgbulk.stages.fetch.bucket import (
     ALIKE,
@@ -27,28 +28,11 @@ from tgbulk.stages.fetch.shared_pace import Pace, Shared
 LATE = 1000.0
 
 
-def now() -> float:
-    return asyncio.get_running_loop().time()
-
-
-async def serve(bucket: Bucket, count: int, gap: float, seconds: float | None = None) -> None:
-    """So many requests, one after the other, each answered after so long."""
-    for _ in range(count):
-        await bucket.enter()
-        await asyncio.sleep(gap)
-        bucket.succeeded(seconds)
-
-
 def answer(bucket: Bucket, count: int) -> None:
     """So many at once, whatever the pace."""
     for _ in range(count):
         bucket.flying += 1
         bucket.succeeded()
-
-
-async def flood(bucket: Bucket, seconds: float = 1) -> None:
-    await bucket.enter()
-    bucket.flooded(seconds)
 
 
 async def times(bucket: Bucket, count: int) -> list[float]:

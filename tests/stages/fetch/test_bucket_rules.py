@@ -5,6 +5,7 @@ import asyncio
 
 import pytest
 
+from support.bucket import flood, now, serve
 from support.virtual import virtually
 from tgbulk.stages.fetch.bucket import (
     AWAITED_PROBE,
@@ -28,23 +29,6 @@ from tgbulk.stages.fetch.bucket import (
     Bucket,
 )
 from tgbulk.stages.fetch.shared_pace import Pace, Shared, SharedPaces
-
-
-def now() -> float:
-    return asyncio.get_running_loop().time()
-
-
-async def serve(bucket: Bucket, count: int, gap: float, seconds: float | None = None) -> None:
-    """So many requests, one after the other, each answered after so long."""
-    for _ in range(count):
-        await bucket.enter()
-        await asyncio.sleep(gap)
-        bucket.succeeded(seconds)
-
-
-async def flood(bucket: Bucket) -> None:
-    await bucket.enter()
-    bucket.flooded(1)
 
 
 @pytest.mark.parametrize(("allowance", "kept"), [(20.0, 20.0), (500.0, MOST_ALLOWED)])

@@ -11,7 +11,7 @@ import pytest
 from telethon import errors
 from telethon.tl import types
 
-from support.exported import LOST, OUT, PARKED, TROUBLE, World, failing, marked, run
+from support.exported import LOST, OUT, PARKED, TROUBLE, World, failing, marked, move_username, run
 from support.virtual import virtually
 from tgbulk.engine.error import ExitCode
 from tgbulk.stages.archive.account import Unlooked
@@ -208,16 +208,7 @@ def test_a_username_that_moved_is_looked_up_anew() -> None:
 
     def world() -> World:
         made = World("@chat1")
-        resolve = made.resolver.resolve
-
-        async def remembered(name: ChatName, fresh: bool = False) -> Target:
-            if fresh:
-                made.resolver.chats["@chat1"] = 2
-            found = await resolve(name, fresh)
-            found.by_username = None if fresh else "chat1"
-            return found
-
-        made.resolver.resolve = remembered  # type: ignore[method-assign]
+        move_username(made)
         return made
 
     found = run(world)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from telethon import errors
 
-from support.exported import LOST, PARKED, TROUBLE, World, marked, run
+from support.exported import LOST, PARKED, TROUBLE, World, marked, move_username, run
 from support.virtual import virtually
 from tgbulk.engine.error import ExitCode
 from tgbulk.stages.archive.annex import AnnexName
@@ -322,16 +322,7 @@ def test_a_username_that_moved_is_noticed_where_there_is_nothing_to_walk() -> No
         made = World("@chat1")
         made.replies[marked(1)] = OpenReply(messages=5, covered=[IdRange(1, 3)], pts=9, looked=5)
         made.told_all = {marked(1)}
-        resolve = made.resolver.resolve
-
-        async def remembered(name: ChatName, fresh: bool = False) -> Target:
-            if fresh:
-                made.resolver.chats["@chat1"] = 2
-            found = await resolve(name, fresh)
-            found.by_username = None if fresh else "chat1"
-            return found
-
-        made.resolver.resolve = remembered  # type: ignore[method-assign]
+        move_username(made)
         return made
 
     found = run(world)

@@ -148,14 +148,15 @@ def test_an_empty_page_below_the_newest_message_is_asked_for_again(line: Line, t
     walked(line, main)
 
 
-def test_a_chat_that_is_counted_and_not_given(line: Line) -> None:
+@pytest.mark.parametrize("count", [1, 2, 1250])
+def test_messages_that_are_counted_and_not_given(line: Line, count: int) -> None:
     async def main() -> None:
         chat = Chat(line, range(0))
-        chat.server.count = 1250
+        chat.server.count = count
         walk = chat.walk()
         await chat.run()
         assert walk.failure is not None
-        assert walk.failure.args[1:] == ("Telegram counts 1,250 messages and gives none", AGAIN)
+        assert walk.failure.args[1:] == (f"Telegram counts {count:,} messages and gives none", AGAIN)
         assert len(chat.server.pages) == 1 + AGAIN_AT_END
 
     walked(line, main)

@@ -18,7 +18,7 @@ from tgbulk.stages.archive.id_range import IdRange
 from tgbulk.stages.fetch.bound import UnusableAnswer
 from tgbulk.stages.fetch.error import AuthNeededError, ChatError
 from tgbulk.stages.fetch.history import METHOD
-from tgbulk.stages.fetch.lane import AGAIN, AGAIN_AT_END
+from tgbulk.stages.fetch.lane import AGAIN_AT_END
 from tgbulk.stages.fetch.missing import Phase
 from tgbulk.stages.fetch.walk import Probe
 from tgbulk.stages.protocol.difference import BoxRequest
@@ -180,19 +180,6 @@ def test_the_newest_message_alone_is_missed_too(line: Line, lies: int) -> None:
         assert (walk.failure is None) is (lies == 1)
 
     assert walked(line, main) == list(range(1, 102 if lies == 1 else 101))
-
-
-@pytest.mark.parametrize("count", [1, 2])
-def test_a_message_that_is_counted_and_not_given(line: Line, count: int) -> None:
-    async def main() -> None:
-        chat = Chat(line, range(0))
-        chat.server.count = count
-        walk = chat.walk()
-        await chat.run()
-        assert walk.failure is not None
-        assert walk.failure.args[1:] == (f"Telegram counts {count} messages and gives none", AGAIN)
-
-    walked(line, main)
 
 
 @pytest.mark.parametrize("newest", [1, 100])
