@@ -37,7 +37,7 @@ from tgbulk.stages.fetch.quarantine import UndecodableError, set_aside
 from tgbulk.stages.fetch.reader import Reader
 from tgbulk.stages.fetch.resolver import refusal
 from tgbulk.stages.fetch.takeout import message_range
-from tgbulk.stages.fetch.walk import Probe, Walk
+from tgbulk.stages.fetch.walk import WHOLE, Probe, Walk
 from tgbulk.stages.protocol.difference import BoxRequest
 from tgbulk.stages.protocol.event import ChatStarted, Notice
 from tgbulk.stages.protocol.receipt import Receipt
@@ -228,6 +228,8 @@ class Lane:
             self._notify(Notice(f"{walk.target.name}: the page from id {start}: {what}"))
         if not receipt.high:
             return await self._at_end(walk, one, receipt)
+        if receipt.form == WHOLE and receipt.listed >= one.limit:
+            receipt.doubtful = True  # a full page may be called the whole list: the next one shows
         if receipt.slow:
             what = f"{walk.target.name}: the page from id {start} was decoded by the slow decoder"
             self._notify(Notice(f"{what}: {receipt.slow}"))

@@ -166,9 +166,10 @@ class Walk:
         """Keep the server's count. In a takeout it counts range by range: of the chat it is known when all were asked."""
         record = self.target.record
         if self.message_ranges:
-            whole = receipt.messages + len(receipt.empty or []) + receipt.repeated
             asked = message_range(self.message_ranges, one.next)
-            self._counts[asked.min_id] = receipt.total if receipt.total >= 0 else whole
+            if receipt.total >= 0:
+                self._counts[asked.min_id] = receipt.total
+            self._counts.setdefault(asked.min_id, receipt.listed)
             record.total = sum(self._counts.values()) if len(self._counts) == len(self.message_ranges) else None
         elif receipt.total >= 0 or record.total is None:
             record.total = receipt.total if receipt.total >= 0 else self.before + receipt.messages

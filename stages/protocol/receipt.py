@@ -79,12 +79,17 @@ class Receipt:
     peers: list[PeerSummary] | None = None
     #: media in the block, where they are wanted
     media: int = 0
-    #: an empty page is not the end: it is to be asked for again
+    #: the page is not the end, whatever it says: an empty one is to be asked for again
     doubtful: bool = False
     #: Unix seconds: of the message with the highest id, 0 where there is none
     date: int = 0
     #: users and chats left out, which are none
     strange: int = 0
+
+    @property
+    def listed(self) -> int:
+        """Messages of the page as the server sent it."""
+        return self.messages + len(self.empty or []) + self.repeated
 
 
 @frame

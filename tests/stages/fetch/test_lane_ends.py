@@ -2,11 +2,13 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from telethon.extensions import BinaryReader
 from telethon.tl import types
 
 from support import telegram_page as made
@@ -316,3 +318,30 @@ def test_a_chat_of_one_page_is_told_of_with_it(line: Line) -> None:
         assert chat.events.of("first") == [[walk, chat.readers[0]]]
 
     assert walked(line, main) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("newest", [99, 100, 120, 250])
+@pytest.mark.parametrize("form", [types.messages.Messages, types.messages.MessagesSlice, types.messages.MessagesNotModified])
+def test_pages_come_in_several_forms_and_one_is_none(line: Line, form: type[Any], newest: int) -> None:
+    """That nothing changed is no answer to what was asked, and a full page is not the whole list because it says so."""
+
+    async def main() -> None:
+        chat = Chat(line, range(1, newest + 1))
+
+        def lie(request: Any) -> bytes:
+            truth = BinaryReader(chat.server.truth(request)).tgread_object()
+            fields = {"topics": [], "chats": truth.chats, "users": truth.users, "messages": truth.messages, "count": newest}
+            return bytes(form(**{name: fields[name] for name in inspect.signature(form).parameters if name in fields}))
+
+        chat.server.lie = lie
+        walk = chat.walk()
+        await chat.run()
+        if form is types.messages.MessagesNotModified:
+            assert walk.failure is not None
+            assert "nothing changed" in str(walk.failure)
+        else:
+            assert (walk.failure, walk.added) == (None, newest)
+            if form is types.messages.Messages and newest < 100:
+                assert len(chat.server.asked) == 1
+
+    walked(line, main)

@@ -135,6 +135,15 @@ def test_a_takeouts_counts_are_summed_when_every_range_was_asked() -> None:
     assert (counts, one.target.record.total, one.ended) == ([None], 38, True)
 
 
+@pytest.mark.parametrize(("total", "count"), [(-1, 8), (300, 300)])
+def test_a_takeouts_count_is_not_that_of_a_later_page_without_one(total: int, count: int) -> None:
+    one = walk(RANGES[:1], IdRange(1, 150))
+    first = Receipt(form=WHOLE, total=total, high=9, next=10, messages=5, empty=[3, 4], repeated=1, doubtful=True)
+    one.answered(taken(one), first)
+    one.answered(taken(one), Receipt(form=WHOLE, total=-1, high=0, next=10))
+    assert (one.target.record.total, one.ended) == (count, True)
+
+
 def test_two_walks_are_two_whatever_they_hold() -> None:
     one, other = walk(), walk()
     other.target = one.target
