@@ -109,7 +109,7 @@ class Pool(Caller):
         """As of the history; trouble of a time before nobody asked for anything says nothing of now."""
         clock = asyncio.get_running_loop().time
         if not self._pending and clock() - self._idle_since > IDLE_SECONDS:
-            self._down_since = None
+            self._down_since, self._told = None, False
         self._pending += 1
         try:
             return await super().exchange(request, backlog)

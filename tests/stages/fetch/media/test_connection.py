@@ -37,13 +37,18 @@ def trouble() -> Any:
     return errors.ServerError(REQUEST, "ODD", 500)
 
 
-def asked(answers: list[Any], pauses: list[float], ask: Callable[..., Any] = Pool._transmit) -> list[str]:
+def asked(
+    answers: list[Any],
+    pauses: list[float],
+    ask: Callable[..., Any] = Pool._transmit,
+    notify: Callable[[str], None] = lambda text: None,
+) -> list[str]:
     """What becomes of one request after each of these pauses."""
 
     async def main() -> list[str]:
         access: Any = SimpleNamespace(route="the server", account="main", server_name="the server")
         client: Any = SimpleNamespace(session=SimpleNamespace(dc_id=2))
-        pool = Pool(client, access, 4, 1, None, lambda *_: None)
+        pool = Pool(client, access, 4, 1, None, lambda *_: None, notify=notify)
         pool._connections.append(Connection(Sender(*answers)))  # type: ignore[arg-type]
         found = []
         for pause in pauses:
@@ -73,5 +78,8 @@ def test_a_useful_answer_ends_it() -> None:
 
 def test_trouble_before_a_time_without_files_says_nothing_of_now() -> None:
     """One file after the other, each with all its tries: then it is the data centre."""
-    assert asked([trouble()], [0.0, PATIENCE + 1, PATIENCE + 1], Pool.call) == ["trouble"] * 3
+    said: list[str] = []
+    assert asked([trouble()], [0.0, PATIENCE + 1, PATIENCE + 1], Pool.call, said.append) == ["trouble"] * 3
+    assert len(said) == 3
+    assert all("is out of reach" in one for one in said)
     assert asked([trouble()], [IDLE_SECONDS] * 100, Pool.call)[-1] == GIVEN_UP
